@@ -1,0 +1,118 @@
+"""Every deliberate error of fer-video, each with the exit code of the command that meets it.
+
+An error passes the arguments of its ``__init__`` unchanged to ``super().__init__``, so that it
+pickles and a worker process can report it.
+"""
+
+from pathlib import Path
+
+
+class FerVideoError(Exception):
+    """Anything that fer-video reports in one line instead of a traceback."""
+
+    exit_code = 1
+
+
+class OptionError(FerVideoError, ValueError):
+    """An option has an impossible value."""
+
+    exit_code = 2
+
+
+class VideoError(FerVideoError):
+    """A recording cannot be read."""
+
+    exit_code = 3
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot read {self.path}: {self.reason}"
+
+
+class ModelError(FerVideoError):
+    """A trained model is missing, damaged or of the wrong kind."""
+
+    exit_code = 4
+
+
+class MissingExtra(FerVideoError, ImportError):
+    """A part of fer-video needs packages that are not installed."""
+
+    exit_code = 5
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(extra, purpose)
+        self.extra = extra
+        self.purpose = purpose
+
+    def __str__(self) -> str:
+        return f'{self.purpose} needs more packages: pip install "fer-video[{self.extra}]"'
+
+
+class OutputError(FerVideoError):
+    """A result cannot be written."""
+
+    exit_code = 6
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot write {self.path}: {self.reason}"
+
+
+class SomeFailed(FerVideoError):
+    """Some recordings of a folder or list failed; the others are done."""
+
+    exit_code = 7
+
+    def __init__(self, failed: int, total: int) -> None:
+        super().__init__(failed, total)
+        self.failed = failed
+        self.total = total
+
+    def __str__(self) -> str:
+        return f"{self.failed} of {self.total} recordings failed; the others are done"
+
+
+class Partial(FerVideoError):
+    """A recording ended before its header says; its rows are kept and marked."""
+
+    exit_code = 10
+
+    def __init__(self, path: Path, missing_s: float) -> None:
+        super().__init__(path, missing_s)
+        self.path = path
+        self.missing_s = missing_s
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} ends {self.missing_s:.1f} s before its header says; "
+            "what could be read is kept and marked partial"
+        )
+
+
+class DataError(FerVideoError):
+    """A data set or a timeline cannot be used."""
+
+    exit_code = 8
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot use {self.path}: {self.reason}"
+
+
+class TrainError(FerVideoError):
+    """Training cannot go on."""
+
+    exit_code = 9

@@ -1,0 +1,89 @@
+"""What happens while recordings are analyzed, as values: the only things an engine moves."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from fer_video.errors import FerVideoError
+from fer_video.options import AnalysisOptions, OutputOptions
+
+Stage = Literal["analyze", "annotate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One recording to analyze, and where its results go."""
+
+    recording: Path
+    name: str
+    """The recording's path below the input folder: the ``recording`` column."""
+    timeline: Path
+    video: Path | None = None
+    plot: Path | None = None
+    options: AnalysisOptions = field(default_factory=AnalysisOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """Every file that the job writes."""
+        return tuple(p for p in (self.timeline, self.video, self.plot) if p is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was seen in one recording."""
+
+    analyzed_s: float
+    """Time between the first and the last sampled frame, in seconds."""
+    frames_decoded: int
+    frames_sampled: int
+    frames_corrupt: int
+    """Skipped: they could not be decoded, or the decoder flagged them as corrupt."""
+    frames_without_face: int
+    tracks: int
+    most_faces_at_once: int
+    ended_early_s: float | None
+    """Seconds that the header promised and the file did not hold; None if it kept its word."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether something of the recording is missing from the timeline."""
+        return self.ended_early_s is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The work on a recording begins."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """The work on a recording went on."""
+
+    job: Job
+    stage: Stage
+    done_s: float
+    """Seconds of the recording that this stage has behind it."""
+    total_s: float | None
+    """Seconds that it will have to go through; None where the container does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A recording is done and its results are whole on disk."""
+
+    job: Job
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A recording could not be analyzed; nothing of it was written."""
+
+    job: Job
+    error: FerVideoError
+
+
+Event = Started | Advanced | Finished | Failed

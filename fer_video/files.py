@@ -1,0 +1,81 @@
+"""Files: whole or absent, checked before work begins, known by their SHA-256."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+from fer_video.errors import OutputError
+
+Kind = Literal["timeline", "video", "plot"]
+
+_SUFFIXES: dict[Kind, tuple[str, ...]] = {
+    "timeline": (".parquet", ".csv"),
+    "video": (".mp4",),
+    "plot": (".png", ".svg", ".pdf"),
+}
+"""The formats that we write."""
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Lend a temporary path beside ``path``; renamed to it on success, removed on any failure.
+
+    Raises:
+        OutputError: The folder cannot be made or written, or the disk is full.
+    """
+    # hidden, so that a folder read as one data set never picks up an unfinished file, and with
+    # the suffix of the result, by which libraries choose the format
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(path, _reason(error)) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def check_suffix(path: Path, kind: Kind) -> None:
+    """Make sure that a path ends as files of its kind do.
+
+    Raises:
+        OutputError: It does not.
+    """
+    if path.suffix.lower() not in _SUFFIXES[kind]:
+        raise OutputError(path, f"a {kind} ends in {' or '.join(_SUFFIXES[kind])}")
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Make sure, before any work, that ``path`` can be written and nothing kept is lost.
+
+    Raises:
+        OutputError: It exists and ``force`` is false, is a folder, or lies where nothing can be
+            written.
+    """
+    if path.is_dir():
+        raise OutputError(path, "it is a folder; name a file")
+    if path.exists() and not force:
+        raise OutputError(path, "it exists; use --force to replace it")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise OutputError(path, f"{folder} is a file, not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(path, f"the folder {folder} may not be written to")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,57 @@
+"""The emotion vocabulary: its order, its names in other languages, and how data sets spell it."""
+
+from typing import Literal
+
+from fer_video.errors import OptionError
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""The seven emotions in the order of FER2013's label numbers, 0 to 6."""
+
+FERPLUS_VOTES = (
+    "neutral", "happiness", "surprise", "sadness", "anger",
+    "disgust", "fear", "contempt", "unknown", "NF",
+)  # fmt: skip
+"""Vote columns of ``fer2013new.csv`` in file order; ``NF`` is "not a face".
+
+Source: Barsoum, Zhang, Canton Ferrer and Zhang, "Training Deep Networks for Facial Expression
+Recognition with Crowd-Sourced Label Distribution", ICMI 2016.
+"""
+
+FERPLUS_COLUMN_OF = {
+    "angry": "anger",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "happiness",
+    "sad": "sadness",
+    "surprise": "surprise",
+    "neutral": "neutral",
+}
+"""The FER+ vote column that means each emotion."""
+
+Language = Literal["en", "fr"]
+
+_FRENCH = {
+    "angry": "colère",
+    "disgust": "dégoût",
+    "fear": "peur",
+    "happy": "joie",
+    "sad": "tristesse",
+    "surprise": "surprise",
+    "neutral": "neutre",
+}
+
+
+def display_name(emotion: str, language: Language = "en") -> str:
+    """Name an emotion as people read it.
+
+    Raises:
+        OptionError: The language is not one of ``en`` and ``fr``.
+
+    >>> display_name("disgust", "fr")
+    'dégoût'
+    """
+    if language == "en":
+        return emotion
+    if language == "fr":
+        return _FRENCH.get(emotion, emotion)
+    raise OptionError(f"unknown language {language!r}: choose en or fr")

@@ -1,0 +1,184 @@
+"""What a user can choose, grouped by stage. The only home of defaults; validated when built."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fer_video.errors import OptionError
+from fer_video.labels import Language
+
+DetectorName = Literal["yunet", "mtcnn", "haar"]
+DeviceChoice = Literal["auto", "cpu", "gpu"]
+TableFormat = Literal["parquet", "csv"]
+PlotStyle = Literal["area", "lines"]
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions:
+    """Which moments of a recording are analyzed."""
+
+    fps: float | None = None
+    """Samples per second of recording; None takes every frame."""
+    start_s: float = 0.0
+    """First moment, in seconds from the first frame of the recording."""
+    end_s: float | None = None
+    """Moment before which the analysis stops; None goes to the end."""
+
+    def __post_init__(self) -> None:
+        if self.fps is not None:
+            _require(self.fps > 0, "--fps", self.fps, "above 0")
+        _require(self.start_s >= 0, "--start", self.start_s, "0 or more")
+        if self.end_s is not None:
+            _require(self.end_s > self.start_s, "--end", self.end_s, f"above {self.start_s:g} s")
+
+
+@dataclass(frozen=True, slots=True)
+class _Suited:
+    """What suits a detector."""
+
+    side_px: int
+    min_score: float
+    min_weak_score: float
+
+
+_SUITED: dict[DetectorName, _Suited] = {
+    # faces across a room are lost on smaller pictures, faces above 300 px on larger ones
+    "yunet": _Suited(side_px=640, min_score=0.7, min_weak_score=0.5),
+    # surer of itself: on our recordings what it doubts below 0.7 is no face
+    "mtcnn": _Suited(side_px=320, min_score=0.9, min_weak_score=0.7),
+    "haar": _Suited(side_px=480, min_score=0.8, min_weak_score=0.5),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectOptions:
+    """How faces are found."""
+
+    detector: DetectorName = "yunet"
+    detect_every_s: float = 0.2
+    """Seconds between key frames, on which the detector runs; 0 runs it on every frame."""
+    detect_side_px: int = 0
+    """Longest side of the picture that the detector sees; 0 becomes what suits the detector."""
+    min_score: float = 0.0
+    """Least confidence that starts a track, in (0, 1]; 0 becomes what suits the detector."""
+    min_weak_score: float = 0.0
+    """Least confidence that continues one, in (0, min_score]; 0 likewise."""
+    min_face_px: int = 24
+    """Faces whose shorter side is smaller, in pixels of the full-size picture, are dropped."""
+
+    def __post_init__(self) -> None:
+        _require(self.detector in _SUITED, "--detector", self.detector, "yunet, mtcnn or haar")
+        self._fill_in(_SUITED[self.detector])
+        _require(self.detect_every_s >= 0, "--detect-every", self.detect_every_s, "0 or more")
+        _require(self.detect_side_px >= 64, "--detect-side", self.detect_side_px, "64 or more")
+        _require(0 < self.min_score <= 1, "--min-score", self.min_score, "in (0, 1]")
+        _require(0 < self.min_weak_score <= self.min_score, "--min-weak-score",
+                 self.min_weak_score, f"in (0, {self.min_score:g}]")  # fmt: skip
+        _require(self.min_face_px >= 1, "--min-face", self.min_face_px, "1 or more")
+
+    def _fill_in(self, suited: _Suited) -> None:
+        """Put numbers in the place of what was left open, so that a result records them."""
+        object.__setattr__(self, "detect_side_px", self.detect_side_px or suited.side_px)
+        object.__setattr__(self, "min_score", self.min_score or suited.min_score)
+        weak_score = self.min_weak_score or min(suited.min_weak_score, self.min_score)
+        object.__setattr__(self, "min_weak_score", weak_score)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackOptions:
+    """How detections are joined into tracks."""
+
+    min_iou: float = 0.3
+    """Least overlap of two boxes on consecutive key frames to be the same face, in (0, 1]."""
+    max_gap_s: float = 1.0
+    """Longest time in seconds a face may be lost and still keep its identity."""
+
+    def __post_init__(self) -> None:
+        _require(0 < self.min_iou <= 1, "--min-iou", self.min_iou, "in (0, 1]")
+        _require(self.max_gap_s >= 0, "--max-gap", self.max_gap_s, "0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyOptions:
+    """How expressions are classified."""
+
+    model: str = "default"
+    """Name of a shipped model, or the folder of one."""
+    batch_size: int = 64
+    """Crops per call of the network; changes no number in the result."""
+    device: DeviceChoice = "auto"
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 1, "--batch-size", self.batch_size, "1 or more")
+        _require(self.device in ("auto", "cpu", "gpu"), "--device", self.device,
+                 "auto, cpu or gpu")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisOptions:
+    """Everything that decides the numbers of a timeline, and is recorded in it."""
+
+    sample: SampleOptions = field(default_factory=SampleOptions)
+    detect: DetectOptions = field(default_factory=DetectOptions)
+    track: TrackOptions = field(default_factory=TrackOptions)
+    classify: ClassifyOptions = field(default_factory=ClassifyOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewOptions:
+    """How a finished timeline is shown; changes nothing that is stored."""
+
+    language: Language = "en"
+    smooth_s: float = 0.0
+    """Width in seconds of the centred moving average; 0 shows the stored probabilities."""
+    plot_style: PlotStyle = "area"
+
+    def __post_init__(self) -> None:
+        _require(self.language in ("en", "fr"), "--lang", self.language, "en or fr")
+        _require(self.smooth_s >= 0, "--smooth", self.smooth_s, "0 or more")
+        _require(self.plot_style in ("area", "lines"), "--style", self.plot_style,
+                 "area or lines")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """What is written, and how; changes no number in the result."""
+
+    force: bool = False
+    """Whether existing results may be replaced."""
+    view: ViewOptions = field(default_factory=ViewOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """How a net is trained."""
+
+    net: str = "compact_se_resnet"
+    """A name in ``fer_video.nets.NETS``."""
+    epochs: int = 60
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    """Peak of the cosine schedule, reached after ``warmup_epochs``."""
+    warmup_epochs: int = 3
+    weight_decay: float = 0.05
+    ferplus_share: float = 0.5
+    """Weight of the FER+ votes in the target, in [0, 1]; the rest is the FER2013 label."""
+    ema_momentum: float = 0.999
+    """Of the moving average of the weights that is exported, per step."""
+    precision: Precision = "float32"
+    """What the net computes in while it trains; bfloat16 is twice as fast on recent CPUs."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.epochs >= 1, "--epochs", self.epochs, "1 or more")
+        _require(self.batch_size >= 1, "--batch-size", self.batch_size, "1 or more")
+        _require(self.learning_rate > 0, "--learning-rate", self.learning_rate, "above 0")
+        _require(0 <= self.ferplus_share <= 1, "--ferplus-share", self.ferplus_share, "in [0, 1]")
+        _require(0 <= self.ema_momentum < 1, "--ema", self.ema_momentum, "in [0, 1)")
+        _require(self.precision in ("float32", "bfloat16"), "--precision", self.precision,
+                 "float32 or bfloat16")  # fmt: skip
+
+
+def _require(holds: bool, option: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise OptionError(f"{option} must be {allowed}, got {value}")

@@ -1,0 +1,37 @@
+"""Start-up without the noise of the libraries below."""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_NOISE = re.compile(
+    rb"^(WARNING: All log messages before absl::InitializeLog"  # always followed by an I or W
+    rb"|(\d{4}-\d\d-\d\d [\d:.]+: )?I[ \d]"  # information, in TensorFlow's and in absl's form
+    rb"|To enable the following instructions"
+    rb"|.*Unable to register cu\w+ factory"  # two copies of one plug-in: harmless
+    rb"|.*computation placer already registered"
+    rb"|.*cuInit:"  # no GPU is no error; --device gpu reports it
+    rb")"
+)
+
+
+@contextmanager
+def quiet_startup() -> Iterator[None]:
+    """Hold stderr back, below Python, and pass on at the end all but known start-up noise."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            real = b"".join(line for line in held if line.strip() and not _NOISE.match(line))
+            if real:
+                os.write(2, real)

@@ -1,0 +1,155 @@
+"""The values that flow between the stages. Immutable; they import nothing but numpy."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+Image = np.ndarray[Any, np.dtype[np.uint8]]
+"""Gray uint8 ``(height, width)``, or RGB uint8 ``(height, width, 3)``."""
+
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+"""The five points of a face in the order of ``Face.landmarks``; left and right of the picture."""
+
+Rotation = Literal[0, 90, 180, 270]
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels of the full-size upright picture, half-open."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        """Width in pixels."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """Height in pixels."""
+        return self.bottom - self.top
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """``(x, y)`` in pixels."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    def iou(self, other: "Box") -> float:
+        """Intersection over union with another box, in [0, 1].
+
+        >>> Box(0, 0, 2, 2).iou(Box(1, 0, 3, 2))
+        0.3333333333333333
+        """
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingInfo:
+    """What the header of a recording says, before a frame is decoded. Headers can lie."""
+
+    path: Path
+    width_px: int
+    """Of the upright picture."""
+    height_px: int
+    duration_from_header_s: float | None
+    """None where the container does not say."""
+    frame_rate_from_header: float | None
+    """Average frames per second; None where the container does not say. Never a clock."""
+    time_base: Fraction
+    """Seconds per unit of ``pts``."""
+    rotation_deg: Rotation
+    """Clockwise turn that makes the stored picture upright; already applied to every frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded picture and the moment it is shown."""
+
+    index: int
+    """Position in presentation order among the frames decoded in this run, from 0. Not a clock."""
+    pts: int
+    """Presentation time stamp in units of the stream's time base: names the frame in the file."""
+    time_s: float
+    """Presentation time in seconds from the first frame of the recording."""
+    gray: Image
+    """The decoded luma, uint8, shape ``(height, width)``, already upright."""
+    full_range: bool
+    """Whether luma spans 0 to 255; otherwise 16 to 235, and ``crop`` widens it."""
+    rgb: Image | None = None
+    """On key frames: RGB uint8 ``(h, w, 3)`` at detector size, upright; None on the others."""
+    cut: bool = False
+    """Whether the scene changed since the previous sampled frame; such a frame is a key frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A face in one frame."""
+
+    box: Box
+    score: float
+    """The detector's confidence in [0, 1]; interpolated between key frames."""
+    landmarks: Floats
+    """``LANDMARKS`` as ``(x, y)`` in pixels of the full-size picture, float32 ``(5, 2)``."""
+    track_id: int | None = None
+    """The same for one face while it is in view; None before tracking."""
+    interpolated: bool = False
+    """True where no detector looked: box, score and landmarks are between two key frames."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectedFrame:
+    """A frame and the faces in it."""
+
+    frame: Frame
+    faces: tuple[Face, ...] | None
+    """None means "not looked at", which is never "no face"."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """One face at one moment: a row of the timeline."""
+
+    face: Face
+    probabilities: Floats
+    """One per emotion of the model, float32 ``(n_emotions,)``; they sum to 1."""
+    sharpness: float
+    """Variance of the Laplacian of the crop; low is blurred. See ``crop.sharpness``."""
+    brightness: float
+    """Mean gray level of the crop, 0 to 255."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """One sampled frame: its time and the faces seen, perhaps none."""
+
+    index: int
+    pts: int
+    time_s: float
+    observations: tuple[Observation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CropSpec:
+    """How a face is cut from a picture; the same in training and in analysis.
+
+    A crop that differs between the two is the silent killer of accuracy, so the spec travels
+    with the model.
+    """
+
+    size_px: int = 48
+    margin: float = 0.0
+    """Added around the framing of the training faces on each side, as a share of its width."""
+    align: bool = True
+    """Whether the face is turned upright, so that the eyes are level."""

@@ -1,0 +1,37 @@
+import inspect
+import pickle
+from pathlib import Path
+
+import pytest
+
+from fer_video import errors
+
+SAMPLES = [
+    errors.FerVideoError("x"),
+    errors.OptionError("--fps must be above 0, got 0"),
+    errors.VideoError(Path("a.mp4"), "no such file"),
+    errors.ModelError("no model 'x'"),
+    errors.MissingExtra("ray", "--engine ray"),
+    errors.OutputError(Path("a.parquet"), "it exists"),
+    errors.SomeFailed(1, 3),
+    errors.Partial(Path("a.mp4"), 2.5),
+    errors.DataError(Path("a.csv"), "no rows"),
+    errors.TrainError("the loss is not a number"),
+]
+
+
+@pytest.mark.parametrize("error", SAMPLES, ids=lambda error: type(error).__name__)
+def test_an_error_survives_the_way_from_a_worker_process(error: errors.FerVideoError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+
+
+def test_every_error_is_tried_and_has_an_exit_code_of_its_own() -> None:
+    kinds = {
+        kind
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.FerVideoError)
+    }
+    assert kinds == {type(error) for error in SAMPLES}
+    assert len({kind.exit_code for kind in kinds}) == len(kinds)

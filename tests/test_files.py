@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from fer_video.errors import OutputError
+from fer_video.files import check_free, check_suffix, whole_file
+
+
+def test_a_file_appears_whole_and_under_its_name_only_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "result.csv"
+    with whole_file(path) as temporary:
+        temporary.write_text("rows")
+        assert not path.exists()
+    assert path.read_text() == "rows"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def _stop_after(_: object, stop: type[BaseException]) -> None:
+    raise stop
+
+
+@pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])
+def test_an_interrupted_file_leaves_nothing_and_the_old_one_stays(tmp_path, stop) -> None:
+    path = tmp_path / "result.csv"
+    path.write_text("old")
+    with pytest.raises(stop), whole_file(path) as temporary:
+        _stop_after(temporary.write_text("half"), stop)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written_is_named_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is a file, not a folder"):
+        check_free(tmp_path / "file" / "out.parquet", force=True)
+    with pytest.raises(OutputError, match="it is a folder; name a file"):
+        check_free(tmp_path, force=True)
+
+
+def test_an_existing_result_is_replaced_only_by_force(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    path.touch()
+    with pytest.raises(OutputError, match="--force"):
+        check_free(path, force=False)
+    check_free(path, force=True)
+
+
+def test_a_suffix_that_is_not_written_is_refused_with_those_that_are() -> None:
+    check_suffix(Path("a.SVG"), "plot")
+    with pytest.raises(OutputError, match=r"a plot ends in \.png or \.svg or \.pdf"):
+        check_suffix(Path("a.bmp"), "plot")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OutputError, match="cannot write"),
+        whole_file(tmp_path / "file" / "out.csv") as temporary,
+    ):
+        temporary.touch()

@@ -1,0 +1,46 @@
+import subprocess
+import sys
+
+NOISE = b"""\
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795192769.437547    2511 port.cc:153] oneDNN custom operations are on.
+2026-11-20 16:29:30.123456: I tensorflow/core/platform/cpu_feature_guard.cc:210] optimized
+To enable the following instructions: AVX2 AVX512F, rebuild TensorFlow.
+E0000 00:00:1795194225.634745    9476 cuda_platform.cc:52] failed call to cuInit: UNKNOWN ERROR
+"""
+REAL = b"W0000 00:00:1795194225.634745    9476 allocator.cc:1] memory is nearly exhausted\n"
+
+
+def run(code: str) -> bytes:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stderr
+
+
+def test_start_up_noise_is_held_back_and_real_warnings_pass() -> None:
+    code = f"""
+from fer_video.quiet import quiet_startup
+import os
+with quiet_startup():
+    os.write(2, {NOISE + REAL!r})
+"""
+    assert run(code) == REAL
+
+
+def test_loading_the_model_prints_nothing() -> None:
+    code = """
+from fer_video.classify import load_classifier
+from fer_video.options import ClassifyOptions
+load_classifier(ClassifyOptions())
+"""
+    assert run(code) == b""
+
+
+def test_an_error_during_start_up_is_not_swallowed() -> None:
+    code = """
+from fer_video.quiet import quiet_startup
+try:
+    with quiet_startup():
+        raise ValueError("seen")
+except ValueError as error:
+    print(error, file=__import__("sys").stderr)
+"""
+    assert run(code) == b"seen\n"
