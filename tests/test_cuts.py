@@ -1,0 +1,27 @@
+import cv2
+import numpy as np
+
+from fer_video.cuts import CutDetector
+
+
+def textured(seed: int, shift: int = 0) -> np.ndarray:
+    """A random picture of soft shapes, perhaps moved to the right."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (9, 16)).astype(np.uint8)
+    return np.roll(cv2.resize(coarse, (640, 360)), shift, axis=1)
+
+
+def cuts(*pictures: np.ndarray) -> list[bool]:
+    detector = CutDetector()
+    return [detector.begins_scene(picture) for picture in pictures]
+
+
+def test_another_picture_begins_a_scene() -> None:
+    assert cuts(textured(1), textured(1), textured(2), textured(2)) == [False, False, True, False]
+
+
+def test_a_moving_camera_begins_none() -> None:
+    assert cuts(*(textured(1, shift=6 * n) for n in range(8))) == [False] * 8
+
+
+def test_a_change_of_the_picture_size_begins_a_scene() -> None:
+    assert cuts(textured(1), textured(1)[:180]) == [False, True]

@@ -1,0 +1,516 @@
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_video.errors import VideoError
+from fer_video.options import SampleOptions
+from fer_video.types import Frame, Image
+from fer_video.video import Recording, open_container, open_recording, upright
+from tests.scenes import (
+    SIZE_PX,
+    Square,
+    bright_square,
+    damage,
+    picture,
+    steady,
+    truncate,
+    write_sound,
+    write_video,
+)
+
+VARIABLE = [0.0, 0.04, 0.12, 0.13, 0.5, 0.7, 2.0]
+B_FRAMES = {"preset": "medium", "bf": "3", "g": "12", "sc_threshold": "0"}
+
+
+def read(path: Path, *, key_every_s: float = 0.2, side_px: int = 640, **sample) -> list[Frame]:
+    with open_recording(path) as recording:
+        return list(recording.frames(SampleOptions(**sample), key_every_s, side_px))
+
+
+def read_all(path: Path) -> Recording:
+    with open_recording(path) as recording:
+        for _ in recording.pictures():
+            pass
+    return recording
+
+
+def times(frames: list[Frame]) -> list[float]:
+    return [frame.time_s for frame in frames]
+
+
+def face_left_px(gray: Image) -> int:
+    return int(np.flatnonzero(gray.max(axis=0) > 128)[0])
+
+
+def seconds(*values: float):
+    return pytest.approx(list(values), abs=1e-3)
+
+
+# ---- times
+
+
+@pytest.mark.parametrize(
+    ("name", "video"),
+    [
+        ("constant.mp4", {"times_s": steady(30)}),
+        ("film.mp4", {"times_s": steady(30, fps=24000 / 1001)}),
+        ("variable.mp4", {"times_s": VARIABLE}),
+        ("variable.mkv", {"times_s": VARIABLE}),
+        ("b_frames.mp4", {"times_s": steady(30), "options": B_FRAMES}),
+        ("b_frames.ts", {"times_s": steady(30), "options": B_FRAMES}),
+        ("b_frames_variable.mov", {"times_s": VARIABLE, "options": B_FRAMES}),
+        ("vp8.webm", {"times_s": VARIABLE, "codec": "libvpx"}),
+        ("mpeg4.avi", {"times_s": steady(30, fps=30), "codec": "mpeg4"}),
+        ("moving.gif", {"times_s": steady(9, fps=10), "codec": "gif", "pix_fmt": "rgb8"}),
+        ("with_sound.mp4", {"times_s": VARIABLE, "sound_s": 2.5}),
+    ],
+)
+def test_each_frame_has_the_time_at_which_it_is_shown(tmp_path, name, video) -> None:
+    frames = read(write_video(tmp_path / name, **video))
+    assert times(frames) == seconds(*video["times_s"])
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+
+
+@pytest.mark.parametrize("name", ["late.mp4", "late.mkv", "late.ts"])
+def test_time_counts_from_the_first_picture_where_it_starts_later_than_the_sound(
+    tmp_path, name
+) -> None:
+    path = write_video(tmp_path / name, steady(20, start_s=1.075), sound_s=2)
+    with open_recording(path) as recording:
+        frames = list(recording.frames(SampleOptions(), 0.2, 640))
+    assert times(frames) == seconds(*steady(20))
+    assert recording.first_frame_s == pytest.approx(1.075, abs=0.1)
+    assert recording.first_frame_s == pytest.approx(frames[0].pts * recording.info.time_base)
+
+
+def test_times_only_go_forward_where_time_stamps_start_again(tmp_path) -> None:
+    first = write_video(tmp_path / "first.ts", steady(30))
+    again = write_video(tmp_path / "again.ts", steady(40))
+    both = tmp_path / "both.ts"
+    both.write_bytes(first.read_bytes() + again.read_bytes())
+    recording = read_all(both)
+    assert times(read(both)) == seconds(*steady(40))
+    assert recording.frames_corrupt == 30
+
+
+# ---- sampling
+
+
+def test_sampling_follows_a_grid_and_does_not_drift(tmp_path) -> None:
+    path = write_video(tmp_path / "film.mp4", steady(240, fps=24000 / 1001))
+    sampled = times(read(path, fps=7))
+    lateness_s = np.array(sampled) - np.arange(len(sampled)) / 7
+    assert len(sampled) == 70
+    assert lateness_s.min() >= 0
+    assert lateness_s.max() < 1001 / 24000
+
+
+def test_sampling_takes_every_frame_where_the_container_rounds_its_times(tmp_path) -> None:
+    path = write_video(tmp_path / "milliseconds.mkv", steady(60, fps=30))
+    assert len(read(path, fps=30)) == 60
+
+
+def test_a_gap_in_the_recording_gives_one_sample_not_many(tmp_path) -> None:
+    path = write_video(tmp_path / "gap.mp4", [0.0, 0.1, 0.2, 0.3, 2.04, 2.08, 2.12, 2.16, 2.2])
+    assert times(read(path, fps=10)) == seconds(0.0, 0.1, 0.2, 0.3, 2.04, 2.12, 2.2)
+
+
+def test_start_is_within_the_samples_and_end_is_not(tmp_path) -> None:
+    path = write_video(tmp_path / "talk.mp4", steady(50))
+    assert times(read(path, start_s=0.4, end_s=0.6)) == seconds(0.4, 0.44, 0.48, 0.52, 0.56)
+    assert times(read(path, start_s=0.41, end_s=0.6)) == seconds(0.44, 0.48, 0.52, 0.56)
+
+
+def test_no_frame_before_the_start_is_taken_however_coarse_the_clock(tmp_path) -> None:
+    path = write_video(tmp_path / "hundredths.gif", steady(9, fps=10), codec="gif", pix_fmt="rgb8")
+    assert times(read(path, start_s=0.104))[0] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt", "key_distance"),
+    [
+        ("long.mp4", "libx264", "yuv420p", 12),
+        ("long.mkv", "libx264", "yuv420p", 12),
+        ("long.ts", "libx264", "yuv420p", 12),
+        ("few_key_frames.mp4", "libx264", "yuv420p", 200),
+        ("few_key_frames.ts", "libx264", "yuv420p", 200),
+        ("few_key_frames_mpeg4.ts", "mpeg4", "yuv420p", 200),
+        ("long.avi", "mpeg4", "yuv420p", 12),
+        ("long.gif", "gif", "rgb8", 0),
+    ],
+)
+def test_starting_late_gives_the_same_frames_as_reading_from_the_start(
+    tmp_path, name, codec, pix_fmt, key_distance
+) -> None:
+    options = {**B_FRAMES, "g": str(key_distance)}
+    path = write_video(
+        tmp_path / name, steady(300, fps=10), codec=codec, pix_fmt=pix_fmt, options=options
+    )
+    with open_recording(path) as recording:
+        late = list(recording.frames(SampleOptions(start_s=15.05), 0.2, 640))
+    reference = [frame for frame in read(path) if frame.time_s >= 15.05]
+    assert recording.frames_corrupt == 0
+    assert times(late) == times(reference)
+    assert [frame.pts for frame in late] == [frame.pts for frame in reference]
+    assert all(np.array_equal(a.gray, b.gray) for a, b in zip(late, reference, strict=True))
+
+
+def test_starting_late_decodes_only_what_is_near(tmp_path) -> None:
+    path = write_video(tmp_path / "long.mp4", steady(300, fps=10))
+    with open_recording(path) as recording:
+        late = list(recording.frames(SampleOptions(start_s=25), 0.2, 640))
+    assert len(late) == 50
+    assert 150 <= recording.frames_decoded <= 162
+    assert late[-1].index == recording.frames_decoded - 1
+
+
+def test_key_frames_are_the_first_at_or_after_each_multiple_of_their_distance(tmp_path) -> None:
+    path = write_video(tmp_path / "gap.mp4", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.32, 1.42, 1.52])
+    frames = read(path, key_every_s=0.2, start_s=0.1)
+    keys = [frame.time_s for frame in frames if frame.rgb is not None]
+    assert keys == seconds(0.1, 0.3, 0.5, 1.32, 1.52)
+
+
+def test_a_key_distance_of_0_makes_every_frame_a_key_frame(tmp_path) -> None:
+    frames = read(write_video(tmp_path / "talk.mp4", steady(5)), key_every_s=0)
+    assert all(frame.rgb is not None for frame in frames)
+
+
+# ---- pictures
+
+
+@pytest.mark.parametrize("clockwise_deg", [90, 180, 270])
+def test_a_recording_of_a_turned_phone_comes_out_upright(tmp_path, clockwise_deg) -> None:
+    scene = picture(Square(4, 8))
+    stored = np.ascontiguousarray(np.rot90(scene, clockwise_deg // 90))
+    path = write_video(
+        tmp_path / "phone.mp4", steady(3), lambda _: stored, clockwise_deg=clockwise_deg
+    )
+    with open_recording(path) as recording:
+        (frame, *_) = recording.frames(SampleOptions(), 0.2, 640)
+    assert recording.info.rotation_deg == clockwise_deg
+    assert (recording.info.width_px, recording.info.height_px) == SIZE_PX
+    ((face,),) = bright_square([frame.rgb])
+    assert face.box == (4, 8, 20, 24)
+    assert (frame.gray > 128).tolist() == (scene[..., 0] > 128).tolist()
+
+
+def test_upright_turns_clockwise() -> None:
+    assert upright(np.array([[1, 2], [3, 4]], np.uint8), 90).tolist() == [[3, 1], [4, 2]]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt", "full_range"),
+    [
+        ("limited.mp4", "libx264", "yuv420p", False),
+        ("full.mp4", "libx264", "yuvj420p", True),
+        ("ten_bit.mkv", "libx264", "yuv420p10le", False),
+        ("four_four_four.mkv", "libx264", "yuv444p", False),
+        ("gray.mkv", "ffv1", "gray", False),
+        ("packed.avi", "rawvideo", "yuyv422", True),
+        ("rgb.mkv", "ffv1", "bgr0", True),
+        ("palette.gif", "gif", "rgb8", True),
+    ],
+)
+def test_gray_is_the_luma_and_says_its_range(tmp_path, name, codec, pix_fmt, full_range) -> None:
+    def black_and_white(_: int) -> Image:
+        return np.where(picture(Square(4, 8)) > 128, 255, 0).astype(np.uint8)
+
+    path = write_video(tmp_path / name, steady(3), black_and_white, codec=codec, pix_fmt=pix_fmt)
+    (frame, *_) = read(path)
+    darkest, brightest = (0, 255) if full_range or pix_fmt == "gray" else (16, 235)
+    assert frame.full_range == full_range
+    assert frame.gray.dtype == np.uint8
+    assert frame.gray.min() == pytest.approx(darkest, abs=3)
+    assert frame.gray.max() == pytest.approx(brightest, abs=3)
+    assert frame.rgb.min() <= 3
+    assert frame.rgb.max() >= 252
+
+
+def test_an_odd_size_is_kept(tmp_path) -> None:
+    path = write_video(
+        tmp_path / "odd.webm",
+        steady(3),
+        lambda _: picture(Square(5, 7), size_px=(63, 47)),
+        codec="libvpx",
+    )
+    (frame, *_) = read(path)
+    assert frame.gray.shape == (47, 63)
+    assert frame.rgb.shape == (47, 63, 3)
+    assert face_left_px(frame.gray) == 5
+
+
+@pytest.mark.parametrize(("side_px", "shape"), [(32, (24, 32, 3)), (640, (48, 64, 3))])
+def test_rgb_is_scaled_down_to_the_longest_side_and_never_up(tmp_path, side_px, shape) -> None:
+    (frame, *_) = read(write_video(tmp_path / "talk.mp4", steady(3)), side_px=side_px)
+    assert frame.rgb.shape == shape
+    assert frame.gray.shape == (48, 64)
+
+
+def test_gray_stays_as_it_is_while_the_decoder_goes_on(tmp_path) -> None:
+    path = write_video(tmp_path / "walk.mp4", steady(100), options=B_FRAMES)
+    with open_recording(path) as recording:
+        faces_left_px = [
+            (frame, face_left_px(frame.gray))
+            for frame in recording.frames(SampleOptions(), 0.2, 640)
+        ]
+    assert [left for _, left in faces_left_px] == [4 + 2 * (index % 20) for index in range(100)]
+    assert all(face_left_px(frame.gray) == left for frame, left in faces_left_px)
+
+
+def test_a_change_of_size_within_a_recording_keeps_the_first_size(tmp_path) -> None:
+    small = write_video(tmp_path / "small.ts", steady(10))
+    large = write_video(
+        tmp_path / "large.ts",
+        steady(10, start_s=1),
+        lambda _: picture(Square(8, 16, 32), size_px=(128, 96)),
+    )
+    call = tmp_path / "call.ts"
+    call.write_bytes(small.read_bytes() + large.read_bytes())
+    frames = read(call, key_every_s=0)
+    assert len(frames) == 20
+    assert {frame.gray.shape for frame in frames} == {(48, 64)}
+    assert face_left_px(frames[-1].gray) == 4
+
+
+# ---- damage
+
+
+def test_a_damaged_frame_is_skipped_and_counted_in_the_same_way_each_time(tmp_path) -> None:
+    path = damage(write_video(tmp_path / "damaged.mp4", steady(50)), 30)
+    runs = [read_all(path) for _ in range(5)]
+    assert {(run.frames_decoded, run.frames_corrupt) for run in runs} == {(49, 1)}
+    assert 30 / 25 not in times(read(path))
+    assert read_all(path).ended_early_s is None
+
+
+def test_a_damaged_first_frame_moves_no_time(tmp_path) -> None:
+    path = write_video(tmp_path / "damaged.mp4", steady(9, start_s=1), options={"g": "1"})
+    assert times(read(damage(path, 0))) == seconds(*steady(9)[1:])
+
+
+def test_damage_in_the_last_frames_costs_only_the_damaged_one(tmp_path) -> None:
+    path = damage(write_video(tmp_path / "damaged.mp4", steady(47)), 45)
+    assert times(read(path))[-3:] == seconds(43 / 25, 44 / 25, 46 / 25)
+
+
+def test_a_recording_of_which_no_frame_can_be_decoded_is_refused(tmp_path) -> None:
+    path = write_video(tmp_path / "noise.mp4", steady(20))
+    for index in range(20):
+        damage(path, index)
+    with pytest.raises(VideoError, match=r"none of the first 8 frames can be decoded.*copy it"):
+        read(path)
+
+
+def test_a_recording_that_is_damaged_for_more_than_10_s_is_refused(tmp_path) -> None:
+    path = write_video(tmp_path / "noise.mp4", steady(200, fps=10))
+    for index in range(50, 170):
+        damage(path, index)
+    with pytest.raises(VideoError, match="no frame can be decoded for 10 s"):
+        read(path)
+
+
+def test_a_long_gap_in_a_whole_recording_is_no_damage(tmp_path) -> None:
+    path = write_video(
+        tmp_path / "paused.mp4", [*steady(50), *steady(50, start_s=60)], options=B_FRAMES
+    )
+    recording = read_all(path)
+    assert (recording.frames_decoded, recording.frames_corrupt) == (100, 0)
+    assert recording.ended_early_s is None
+
+
+def test_one_damaged_frame_after_a_long_gap_is_no_long_damage(tmp_path) -> None:
+    path = write_video(tmp_path / "paused.mp4", [*steady(50), *steady(50, start_s=60)])
+    recording = read_all(damage(path, 50))
+    assert (recording.frames_decoded, recording.frames_corrupt) == (99, 1)
+
+
+@pytest.mark.parametrize("name", ["cut.mp4", "cut.mkv"])
+def test_a_recording_that_breaks_off_says_how_much_is_missing(tmp_path, name) -> None:
+    path = truncate(write_video(tmp_path / name, steady(250), sound_s=10), 0.5)
+    with open_recording(path) as recording:
+        frames = list(recording.frames(SampleOptions(), 0.2, 640))
+    missing_s = 10 - frames[-1].time_s
+    assert 2 < missing_s < 8
+    assert recording.ended_early_s == pytest.approx(missing_s, abs=0.5)
+
+
+def test_sound_that_is_longer_than_the_picture_is_no_missing_picture(tmp_path) -> None:
+    for name in ("talk.mp4", "talk.mkv", "talk.ts"):
+        assert read_all(write_video(tmp_path / name, steady(25), sound_s=5)).ended_early_s is None
+
+
+def test_stopping_before_the_end_says_nothing_about_the_end(tmp_path) -> None:
+    path = truncate(write_video(tmp_path / "cut.mp4", steady(250)), 0.5)
+    with open_recording(path) as recording:
+        list(recording.frames(SampleOptions(end_s=1), 0.2, 640))
+    assert recording.ended_early_s is None
+
+
+# ---- what is refused
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(VideoError) as caught, open_recording(path):
+        pass
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    return caught.value.reason
+
+
+def test_a_missing_file_is_called_missing(tmp_path) -> None:
+    assert refusal(tmp_path / "nowhere.mp4") == "no such file"
+
+
+@pytest.mark.parametrize("address", ["http://host/talk.mp4", "rtsp://camera/1"])
+def test_a_web_address_is_refused(address) -> None:
+    assert refusal(Path(address)) == "it is a web address: download the recording first"
+
+
+def test_a_folder_a_pipe_and_an_empty_file_are_refused(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "empty.mp4").touch()
+    assert refusal(tmp_path) == "it is a folder"
+    assert refusal(tmp_path / "pipe.mp4") == "it is no regular file"
+    assert refusal(tmp_path / "empty.mp4").startswith("the file is empty")
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "m3u8", "ffconcat", "txt", "avi"])
+@pytest.mark.parametrize(
+    "start", ["#EXTM3U\n#EXTINF:9,\n", "ffconcat version 1.0\nfile ", "\n#EXTM3U\n"]
+)
+def test_a_playlist_is_refused_whatever_its_name(tmp_path, suffix, start) -> None:
+    recording = write_video(tmp_path / "talk.mp4", steady(5))
+    path = tmp_path / f"list.{suffix}"
+    path.write_text(f"{start}{recording}\n")
+    assert refusal(path).startswith("it is a playlist, not a recording")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"these are notes of the session\n" * 50,
+        b"\x89PNG\r\n\x1a\n" + bytes(500),
+        b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>',
+        b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    ],
+)
+def test_what_is_no_video_is_refused_with_the_formats_that_are_read(tmp_path, content) -> None:
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(content)
+    assert refusal(path).startswith("not a video file in a format fer-video reads (mp4, mov, mkv")
+
+
+def test_a_video_in_a_container_that_is_not_on_the_list_is_refused(tmp_path) -> None:
+    path = write_video(tmp_path / "stream.nut", steady(5))
+    assert refusal(path).startswith("not a video file in a format fer-video reads")
+
+
+def test_a_recording_that_was_never_finished_is_refused(tmp_path) -> None:
+    path = write_video(tmp_path / "talk.mov", steady(50))
+    path.write_bytes(path.read_bytes().replace(b"moov", b"none"))
+    assert refusal(path).startswith("its index cannot be read; the file is damaged")
+
+
+@pytest.mark.parametrize("cover", [False, True])
+def test_a_recording_of_sound_is_refused_also_with_a_cover_picture(tmp_path, cover) -> None:
+    path = write_sound(tmp_path / "voice.mp4", cover=cover)
+    assert refusal(path) == "it has sound but no picture"
+
+
+def test_nothing_is_printed_about_damage(tmp_path, capfd) -> None:
+    path = damage(write_video(tmp_path / "damaged.mp4", steady(50)), 30)
+    capfd.readouterr()  # the encoder's own
+    read(path)
+    refusal(truncate(path, 0.5).with_name("nowhere.mp4"))
+    assert capfd.readouterr() == ("", "")
+
+
+# ---- opening and closing
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files in /proc")
+@pytest.mark.parametrize("closes", [True, False])
+def test_leaving_early_leaves_no_file_open(tmp_path, closes) -> None:
+    path = write_video(tmp_path / "talk.mp4", steady(50))
+    before = open_files()
+    with open_recording(path) as recording:
+        frames = recording.frames(SampleOptions(), 0.2, 640)
+        next(frames)
+        assert open_files() == before + 1
+        if closes:
+            frames.close()
+            assert open_files() == before
+    assert open_files() == before
+
+
+def test_a_recording_can_be_read_again(tmp_path) -> None:
+    with open_recording(write_video(tmp_path / "talk.mp4", steady(9))) as recording:
+        first = [frame.pts for frame in recording.frames(SampleOptions(), 0.2, 640)]
+        again = [frame.pts for frame in recording.pictures()]
+    assert first == again
+    assert recording.frames_decoded == 9
+
+
+def test_the_header_is_reported_as_what_it_says(tmp_path) -> None:
+    path = write_video(tmp_path / "talk.mp4", steady(50), sound_s=3)
+    with open_recording(path) as recording:
+        info = recording.info
+    assert info.path == path
+    assert info.duration_from_header_s == pytest.approx(2, abs=0.02)
+    assert info.frame_rate_from_header == pytest.approx(25, abs=0.2)
+    assert info.rotation_deg == 0
+
+
+def test_the_container_is_open_for_its_sound_only_within_the_context(tmp_path) -> None:
+    path = write_video(tmp_path / "talk.mp4", steady(9), sound_s=1)
+    with open_container(path) as container:
+        assert sum(packet.size > 0 for packet in container.demux(audio=0)) > 10
+    with pytest.raises(AssertionError, match="not open"):
+        next(container.demux())
+
+
+# ---- real recordings
+
+WHOLE = {
+    "emotion_change.mp4": 472,
+    "face_enters_vfr_hevc.mov": 169,
+    "face_leaves_vfr_hevc.mov": 169,
+    "no_face.mp4": 95,
+    "odd_failing_audio.mp4": 280,
+    "odd_mpeg4_vfr_gap.avi": 150,
+    "odd_no_duration.webm": 74,
+    "odd_ogg_named_mkv.mkv": 150,
+    "scene_cuts_many_people.mp4": 275,
+    "two_people.gif": 56,
+    "webcam_vfr_vp8.webm": 1316,
+}
+
+
+@pytest.mark.parametrize(("name", "count"), WHOLE.items())
+def test_a_whole_recording_is_read_whole(recordings, name, count) -> None:
+    recording = read_all(recordings / name)
+    assert (recording.frames_decoded, recording.frames_corrupt) == (count, 0)
+    assert recording.ended_early_s is None
+
+
+def test_a_real_recording_with_two_bad_frames_counts_both(recordings) -> None:
+    runs = [read_all(recordings / "odd_one_corrupt_frame.mp4") for _ in range(5)]
+    assert {(run.frames_decoded, run.frames_corrupt) for run in runs} == {(48, 2)}
+
+
+def test_a_real_recording_of_random_bytes_is_refused(recordings) -> None:
+    assert refusal(recordings / "bad_corrupted.mp4").startswith("none of the first 8 frames")
+
+
+def test_a_real_turned_phone_gives_the_picture_of_the_unturned_one(recordings) -> None:
+    (turned, *_) = read(recordings / "rotated_phone.mp4", fps=1)
+    (unturned, *_) = read(recordings / "neutral_to_smile.mp4", fps=1)
+    difference = np.abs(turned.gray.astype(int) - unturned.gray)
+    assert difference.mean() < 3
