@@ -1,0 +1,116 @@
+"""The stages in order: a recording in, moments out."""
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+import pandas as pd
+
+from fer_video.classify import KerasClassifier, classify, load_classifier
+from fer_video.detect import BATCH_SIZE, Detector, detect, load_detector
+from fer_video.options import AnalysisOptions
+from fer_video.timeline import to_frame
+from fer_video.track import track
+from fer_video.types import Moment
+from fer_video.video import Recording, open_recording
+
+T = TypeVar("T")
+_END = object()
+
+_DEPTH = 8
+"""Frames decoded ahead: enough to keep both sides busy, 16 MB at 1080p."""
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A recording under analysis; ``moments`` is lazy and can be read once."""
+
+    recording: Recording
+    classifier: KerasClassifier
+    moments: Iterator[Moment]
+
+
+@dataclass(frozen=True, eq=False)
+class Tools:
+    """What is loaded once and serves many recordings."""
+
+    detector: Detector
+    classifier: KerasClassifier
+
+
+def load_tools(options: AnalysisOptions) -> Tools:
+    """Load the detector and the classifier.
+
+    Raises:
+        ModelError: A model is missing or damaged.
+        OptionError: A GPU is asked for and there is none.
+    """
+    return Tools(load_detector(options.detect), load_classifier(options.classify))
+
+
+@contextmanager
+def open_analysis(path: Path, options: AnalysisOptions, tools: Tools) -> Iterator[Analysis]:
+    """Open a recording and connect the stages.
+
+    Raises:
+        VideoError: The recording cannot be read; also while ``moments`` is read.
+    """
+    detecting, classifying = options.detect, options.classify
+    with open_recording(path) as recording:
+        frames = prefetch(
+            recording.frames(options.sample, detecting.detect_every_s, detecting.detect_side_px),
+            _DEPTH,
+        )
+        detected = detect(frames, tools.detector, detecting, BATCH_SIZE[detecting.detector])
+        tracked = track(detected, options.track, detecting.min_score)
+        moments = classify(
+            tracked, tools.classifier, tools.classifier.spec.crop, classifying.batch_size
+        )
+        try:
+            yield Analysis(recording, tools.classifier, moments)
+        finally:
+            frames.close()
+
+
+def moments(path: Path | str, options: AnalysisOptions | None = None) -> Iterator[Moment]:
+    """Analyze a recording lazily: one moment per sampled frame, in order.
+
+    Raises:
+        VideoError: The recording cannot be read.
+        ModelError: A model is missing or damaged.
+    """
+    options = options or AnalysisOptions()
+    with open_analysis(Path(path), options, load_tools(options)) as analysis:
+        yield from analysis.moments
+
+
+def analyze(path: Path | str, options: AnalysisOptions | None = None) -> pd.DataFrame:
+    """Analyze a recording and return its timeline, the table that ``read_timeline`` gives.
+
+    Raises:
+        VideoError: The recording cannot be read.
+        ModelError: A model is missing or damaged.
+    """
+    path, options = Path(path), options or AnalysisOptions()
+    with open_analysis(path, options, load_tools(options)) as analysis:
+        return to_frame(analysis.moments, path.name, analysis.classifier.spec.labels)
+
+
+def prefetch(items: Iterator[T], depth: int) -> Generator[T, None, None]:
+    """Run ``items`` in a thread of its own, at most ``depth`` ahead of the consumer.
+
+    Order is kept. An error of the source arrives at the consumer; a consumer that leaves early
+    ends the thread.
+    """
+    pool = ThreadPoolExecutor(1, "prefetch")
+    try:
+        ahead = deque(pool.submit(next, items, _END) for _ in range(depth))
+        while (item := ahead.popleft().result()) is not _END:
+            ahead.append(pool.submit(next, items, _END))
+            yield cast(T, item)
+    finally:
+        pool.shutdown(cancel_futures=True)

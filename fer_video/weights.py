@@ -1,0 +1,121 @@
+"""Trained models on disk: find one, check it, describe it. Nothing in them is ever executed."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fer_video.errors import ModelError
+from fer_video.files import sha256_of
+from fer_video.types import CropSpec
+
+SPEC_FILE = "model.json"
+WEIGHTS_FILE = "model.weights.h5"
+CARD_FILE = "README.md"
+
+_PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """What is known of a trained model: the content of its ``model.json``."""
+
+    name: str
+    net: str
+    """A name in ``fer_video.nets.NETS``."""
+    sha256: str
+    """Of the weights file, in hexadecimal."""
+    labels: tuple[str, ...]
+    """Emotions in the order of the net's outputs."""
+    crop: CropSpec
+    """How faces must be cut for this net."""
+    temperature: float = 1.0
+    """Divides the logits, so that a confidence is right as often as it says."""
+    parameters: int = 0
+    multiply_adds: int = 0
+    """Per crop."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """By test and measure; see ``learn.evaluate``."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Options, data checksums and versions that decided the weights."""
+    licence: str = "MIT"
+    folder: Path = field(default=Path(), compare=False)
+    """Where the model was found; not stored."""
+
+    @property
+    def weights(self) -> Path:
+        """The weights file."""
+        return self.folder / WEIGHTS_FILE
+
+
+def find(name: str) -> ModelSpec:
+    """Find a model by its name or folder, and check its weights.
+
+    Searched in this order: a folder of that path, ``$FER_VIDEO_MODELS``, the checkout that this
+    code runs in, the installed package.
+
+    Raises:
+        ModelError: There is none, its ``model.json`` is not one, or the weights are not those
+            that it describes.
+    """
+    candidates = [Path(name), *(folder / name for folder in _model_folders())]
+    for folder in candidates:
+        if (folder / SPEC_FILE).is_file():
+            return verify(read_spec(folder))
+    places = ", ".join(str(folder) for folder in candidates)
+    raise ModelError(f"no model {name!r}: searched {places}; `fer-video models` lists them")
+
+
+def available() -> Iterator[ModelSpec]:
+    """Describe every model that ``find`` knows by name; the first of a name counts."""
+    seen = set()
+    for models in _model_folders():
+        for spec_file in sorted(models.glob(f"*/{SPEC_FILE}")):
+            if spec_file.parent.name not in seen:
+                seen.add(spec_file.parent.name)
+                yield read_spec(spec_file.parent)
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """Read a model's description without looking at its weights.
+
+    Raises:
+        ModelError: The file is not a model description.
+    """
+    path = folder / SPEC_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return ModelSpec(
+            **content
+            | {
+                "labels": tuple(content["labels"]),
+                "crop": CropSpec(**content["crop"]),
+                "folder": folder,
+            }
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{path} does not describe a model ({error})") from error
+
+
+def verify(spec: ModelSpec) -> ModelSpec:
+    """Check that the weights are those that the spec describes, and return the spec.
+
+    Raises:
+        ModelError: They are missing or differ.
+    """
+    if not spec.weights.is_file():
+        raise ModelError(f"{spec.weights} is missing: install fer-video or copy the model anew")
+    if sha256_of(spec.weights) != spec.sha256:
+        raise ModelError(
+            f"{spec.weights} is not the file that {SPEC_FILE} describes (its SHA-256 differs): "
+            "install fer-video or copy the model anew"
+        )
+    return spec
+
+
+def _model_folders() -> list[Path]:
+    named = os.environ.get("FER_VIDEO_MODELS")
+    checkout, installed = _PACKAGE.parent / "models", _PACKAGE / "models"
+    return [*([Path(named)] if named else []), checkout, installed]

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from fer_video.classify import classify, load_classifier, temper
+from fer_video.labels import EMOTIONS
+from fer_video.options import ClassifyOptions
+from fer_video.types import CropSpec, DetectedFrame, Frame
+from tests.scenes import Square, bright_square, picture
+
+
+def crops(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 48, 48), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return load_classifier(ClassifyOptions(batch_size=8))
+
+
+def test_probabilities_are_one_row_per_crop_and_sum_to_1(classifier) -> None:
+    probabilities = classifier(crops(19))
+    assert probabilities.shape == (19, len(EMOTIONS))
+    assert probabilities.dtype == np.float32
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_batch_size_changes_no_number(classifier) -> None:
+    other = load_classifier(ClassifyOptions(batch_size=3))
+    assert np.abs(classifier(crops(10)) - other(crops(10))).max() < 1e-5
+
+
+def test_a_crop_is_judged_by_itself_whatever_stands_beside_it(classifier) -> None:
+    alone = classifier(crops(10)[4:5])
+    assert np.abs(alone - classifier(crops(10))[4:5]).max() < 1e-5
+
+
+def test_no_crops_give_no_rows(classifier) -> None:
+    assert classifier(crops(0)).shape == (0, len(EMOTIONS))
+
+
+def test_the_device_is_known_for_the_result(classifier) -> None:
+    assert load_classifier(ClassifyOptions(device="cpu")).device == "cpu:0"
+    assert classifier.device in ("cpu:0", "gpu:0")
+
+
+def test_a_temperature_of_1_changes_nothing_and_a_higher_one_doubts_more() -> None:
+    sure = np.array([[0.9, 0.05, 0.05]], np.float32)
+    assert temper(sure, 1.0) is sure
+    assert temper(sure, 2.0)[0, 0] < 0.9
+    assert temper(sure, 2.0).sum() == pytest.approx(1)
+    assert temper(temper(sure, 2.0), 0.5) == pytest.approx(sure, abs=1e-5)
+
+
+def detected(n_faces: int, time_s: float = 0.0) -> DetectedFrame:
+    rgb = picture(*(Square(2 + 20 * n, 8) for n in range(n_faces)))
+    (faces,) = bright_square([rgb])
+    return DetectedFrame(Frame(0, 0, time_s, rgb[..., 0], full_range=True), faces)
+
+
+class Counting:
+    """A classifier that notes how many crops each call had; each crop's mean is its first
+    probability, so that rows can be told apart."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        self.sizes.append(len(crops))
+        first = crops.mean(axis=(1, 2)) / 255
+        return np.stack([first, 1 - first], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 64])
+def test_every_frame_gives_one_moment_in_order_whatever_the_batch(batch_size: int) -> None:
+    items = [detected(n_faces % 3, time_s=n_faces / 25) for n_faces in range(11)]
+    moments = list(classify(items, Counting(), CropSpec(), batch_size))
+    assert [moment.time_s for moment in moments] == [item.frame.time_s for item in items]
+    assert [len(moment.observations) for moment in moments] == [n % 3 for n in range(11)]
+    for item, moment in zip(items, moments, strict=True):
+        assert [seen.face for seen in moment.observations] == list(item.faces or ())
+        for seen in moment.observations:
+            assert seen.probabilities[0] * 255 == pytest.approx(seen.brightness, abs=0.01)
+
+
+def test_crops_of_several_frames_and_people_share_a_batch() -> None:
+    counting = Counting()
+    list(classify([detected(2)] * 10, counting, CropSpec(), 8))
+    assert counting.sizes == [8, 8, 4]
+
+
+def test_a_faceless_hour_neither_waits_for_a_batch_nor_runs_the_network() -> None:
+    counting, taken = Counting(), []
+    faceless = (taken.append(n) or detected(0) for n in range(1000))
+    next(classify(faceless, counting, CropSpec(), 8))
+    assert len(taken) == 32
+    assert counting.sizes == []
