@@ -1,0 +1,188 @@
+"""Events to what a person sees: a progress bar on stderr, closing lines on stdout."""
+
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tqdm import tqdm
+
+from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary
+from fer_video.weights import ModelSpec
+
+
+@dataclass(slots=True)
+class Report:
+    """How a run ended."""
+
+    finished: list[Finished] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+
+
+def show(events: Iterable[Event], jobs: list[Job], quiet: bool) -> Report:
+    """Follow a run to its end.
+
+    Progress counts in bytes of recordings, which are known before any is opened; the rate is
+    in seconds of recording per second.
+    """
+    report = Report()
+    with _Bar(jobs, hidden=quiet) as bar:
+        for event in events:
+            bar.update(event)
+            if isinstance(event, Finished):
+                report.finished.append(event)
+                if not quiet:
+                    bar.write("\n".join(describe(event)))
+            if isinstance(event, Failed):
+                report.failed.append(event)
+                if len(jobs) > 1:
+                    bar.write(f"failed: {event.error}", error=True)
+    return report
+
+
+def follow(done_s: Iterable[float], total_s: float, quiet: bool) -> None:
+    """Exhaust a generator that yields the seconds it has behind it."""
+    with tqdm(
+        total=round(total_s, 1),
+        disable=True if quiet else None,
+        bar_format="{percentage:3.0f}%|{bar}| {n:.0f} of {total:.0f} s, {remaining} left",
+        leave=False,
+    ) as bar:
+        for seconds in done_s:
+            bar.update(seconds - bar.n)
+
+
+class EpochBar:
+    """A bar over the epochs of a training, with the latest figures and the time left."""
+
+    def __init__(self, epochs: int) -> None:
+        self._tqdm = tqdm(total=epochs, unit="epoch", file=sys.stderr)
+
+    def __enter__(self) -> "EpochBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tqdm.close()
+
+    def report(self, epoch: int, figures: Mapping[str, float]) -> None:
+        """Show an epoch, counted from 0; a resumed training starts where it was."""
+        if self._tqdm.n == 0 and epoch > 0:
+            self._tqdm.initial = self._tqdm.n = epoch
+        self._tqdm.set_postfix({name: f"{figure:.3f}" for name, figure in figures.items()})
+        self._tqdm.update()
+
+
+def metrics_table(metrics: Mapping[str, Any]) -> str:
+    """Write the measures of ``learn.evaluate`` as aligned text."""
+    lines = [f"{'test':<24}{'images':>8}{'accuracy':>10}{'macro-F1':>10}{'cal. error':>12}"]
+    for test, found in metrics.items():
+        if isinstance(found, Mapping):
+            lines.append(
+                f"{test:<24}{found['n']:>8}{found['accuracy']:>10.3f}"
+                f"{found['macro_f1']:>10.3f}{found['calibration_error']:>12.3f}"
+            )
+    return "\n".join(lines)
+
+
+def models_table(specs: Iterable[ModelSpec]) -> str:
+    """Describe models, each with its test results."""
+    return (
+        "\n\n".join(
+            f"{spec.name}: {spec.net}, {spec.parameters:,} parameters, "
+            f"{spec.multiply_adds / 1e6:.1f} M multiply-adds per crop\n"
+            f"SHA-256 {spec.sha256}\n{metrics_table(spec.metrics)}"
+            for spec in specs
+        )
+        or "no models: set FER_VIDEO_MODELS to a folder of them, or install fer-video anew"
+    )
+
+
+def describe(event: Finished) -> list[str]:
+    """Say what was written and what was seen, for the end of a recording."""
+    written = ", ".join(str(path) for path in event.job.outputs)
+    lines = [f"wrote {written}", f"  {_seen(event.summary)}"]
+    if event.summary.frames_corrupt:
+        lines.append(f"  skipped {_count(event.summary.frames_corrupt, 'corrupt frame')}")
+    if event.summary.ended_early_s is not None:
+        lines.append(f"  partial: it ends {event.summary.ended_early_s:.1f} s early")
+    return lines
+
+
+def _seen(summary: Summary) -> str:
+    span = f"{summary.analyzed_s:.1f} s, {_count(summary.frames_sampled, 'frame')}"
+    if not summary.most_faces_at_once:
+        return f"saw no face in {span}"
+    people = "1 person" if summary.most_faces_at_once == 1 else (
+        f"up to {summary.most_faces_at_once} people at once"
+    )  # fmt: skip
+    tracks = _count(summary.tracks, "track")
+    return f"saw {people} ({tracks}) in {span}, {summary.frames_without_face} without a face"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+class _Bar:
+    """A tqdm bar over all recordings; none when stderr is no terminal."""
+
+    def __init__(self, jobs: list[Job], hidden: bool) -> None:
+        self._sizes = {job.recording: _size(job) for job in jobs}
+        self._n_jobs = len(jobs)
+        self._n_done = 0
+        self._bytes_before = 0
+        self._seconds_before = 0.0
+        self._started_s = time.monotonic()
+        self._tqdm = tqdm(
+            total=sum(self._sizes.values()),
+            disable=True if hidden else None,
+            file=sys.stderr,
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {postfix}, {remaining} left",
+            leave=False,
+        )
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tqdm.close()
+
+    def update(self, event: Event) -> None:
+        if self._tqdm.disable:
+            return
+        size = self._sizes[event.job.recording]
+        if isinstance(event, Started):
+            self._tqdm.set_description_str(event.job.name[-30:], refresh=False)
+            self._show(self._bytes_before, self._seconds_before)
+        if isinstance(event, Advanced) and event.total_s:
+            share = min(1.0, event.done_s / event.total_s)
+            analyzed_s = event.done_s if event.stage == "analyze" else event.total_s
+            # analysis and annotation take about as long as each other
+            part = (
+                share if event.job.video is None else share / 2 + 0.5 * (event.stage == "annotate")
+            )
+            self._show(self._bytes_before + part * size, self._seconds_before + analyzed_s)
+        if isinstance(event, Finished | Failed):
+            self._n_done += 1
+            self._bytes_before += size
+            if isinstance(event, Finished):
+                self._seconds_before += event.summary.analyzed_s
+            self._show(self._bytes_before, self._seconds_before)
+
+    def write(self, text: str, error: bool = False) -> None:
+        tqdm.write(text, file=sys.stderr if error else sys.stdout)
+
+    def _show(self, done_bytes: float, analyzed_s: float) -> None:
+        rate = analyzed_s / max(1e-3, time.monotonic() - self._started_s)
+        self._tqdm.set_postfix_str(
+            f"{self._n_done} of {self._n_jobs} done, {rate:.1f} s of recording per s", refresh=False
+        )
+        self._tqdm.update(done_bytes - self._tqdm.n)
+
+
+def _size(job: Job) -> int:
+    try:
+        return max(1, job.recording.stat().st_size)
+    except OSError:
+        return 1
