@@ -6,6 +6,7 @@ Hopper (US Navy; inside matplotlib) sits on the right. Both sway as people do.
     python examples/make_consult.py examples/consult.mp4
 """
 
+import functools
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,8 @@ from skimage import data
 WIDTH, HEIGHT = 1280, 720
 FPS = 25
 SECONDS = 20
+PATCH = 520
+"""Side in pixels of the square in which a person is painted."""
 AWAY_FROM_S, AWAY_UNTIL_S = 8.0, 13.0
 SOUND_RATE = 48_000
 
@@ -30,7 +33,7 @@ def main(out: Path) -> None:
     with Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as image:
         hopper = np.asarray(image.convert("RGB").resize((512, 606)))[0:420, 46:466]
     with av.open(str(out), "w") as container:
-        picture = container.add_stream("libx264", rate=FPS, options={"crf": "20"})
+        picture = container.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "veryfast"})
         picture.width, picture.height, picture.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         sound = container.add_stream("aac", rate=SOUND_RATE)
         for index in range(SECONDS * FPS):
@@ -62,20 +65,30 @@ def absence(time_s: float) -> float:
 def sit_down(
     scene: np.ndarray, portrait: np.ndarray, x: float, time_s: float, phase: float
 ) -> None:
-    """Paint a portrait, swaying, with its centre at ``x``; its oval edge fades out."""
+    """Paint a portrait, swaying, with its centre near ``x``; its round edge fades out."""
     size = portrait.shape[0]
+    centre_x = x + 25 * np.sin(0.7 * time_s + phase)
+    centre_y = HEIGHT / 2 + 12 * np.sin(1.3 * time_s)
+    left, top = round(centre_x - PATCH / 2), round(centre_y - PATCH / 2)
     angle_deg = 4 * np.sin(0.9 * time_s + phase)
     scale = 420 / size * (1 + 0.05 * np.sin(0.5 * time_s + phase))
     matrix = cv2.getRotationMatrix2D((size / 2, size / 2), angle_deg, scale)
-    matrix[:, 2] += (
-        x + 25 * np.sin(0.7 * time_s + phase) - size / 2,
-        HEIGHT / 2 + 12 * np.sin(1.3 * time_s) - size / 2,
-    )
+    matrix[:, 2] += (centre_x - left - size / 2, centre_y - top - size / 2)
+    face = cv2.warpAffine(portrait, matrix, (PATCH, PATCH))
+    visible = cv2.warpAffine(round_fade(size), matrix, (PATCH, PATCH))[..., np.newaxis]
+    # a person half out of the picture is painted as far as the picture goes
+    across = slice(max(0, left), min(WIDTH, left + PATCH))
+    inside = slice(across.start - left, across.stop - left)
+    if across.start < across.stop:
+        behind = scene[top : top + PATCH, across]
+        behind[:] = behind + (face[:, inside].astype(np.float32) - behind) * visible[:, inside]
+
+
+@functools.cache
+def round_fade(size: int) -> np.ndarray:
+    """How much of a portrait is seen: 1 in the middle, 0 from the inscribed circle on."""
     radius = np.hypot(*np.meshgrid(np.linspace(-1, 1, size), np.linspace(-1, 1, size)))
-    fade = np.clip((1 - radius) / 0.15, 0, 1).astype(np.float32)
-    face = cv2.warpAffine(portrait, matrix, (WIDTH, HEIGHT))
-    visible = cv2.warpAffine(fade, matrix, (WIDTH, HEIGHT))[..., np.newaxis]
-    scene[:] = (scene * (1 - visible) + face * visible).astype(np.uint8)
+    return np.clip((1 - radius) / 0.15, 0, 1).astype(np.float32)
 
 
 def tone(index: int) -> av.AudioFrame:

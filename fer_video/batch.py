@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from fer_video import __version__
 from fer_video.annotate import annotate
+from fer_video.errors import VideoError
 from fer_video.events import Advanced, Event, Finished, Job, Summary
 from fer_video.files import sha256_of
 from fer_video.jobs import check_outputs
@@ -52,6 +53,8 @@ def _write_timeline(job: Job) -> Generator[Event, None, Summary]:
                     reported_s = seen.analyzed_s
                     yield Advanced(job, "analyze", reported_s, total_s)
             summary = seen.summary(analysis)
+            if not summary.frames_sampled:
+                raise VideoError(job.recording, "it has no frame between --start and --end")
             writer.provenance = provenance(job, analysis, summary)
     return summary
 

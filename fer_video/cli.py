@@ -191,14 +191,16 @@ def analyze(
     _check_shape(is_folder, out, alone=(video, plot), below=(videos, plots))
 
     from fer_video import jobs as planning
+    from fer_video import weights
     from fer_video.video import open_recording
 
+    # what cannot work is told at once, not after the seconds that TensorFlow takes to load
+    weights.find(model)
     if is_folder and out is not None:
         wanted = planning.FolderOutputs(table=table, videos=videos, plots=plots)
         jobs = planning.jobs_below(recording, out, wanted, options, output)
     else:
         jobs = [planning.job_for(recording, out, video, plot, options, output)]
-        # told at once, not after the seconds that TensorFlow takes to load
         with open_recording(recording):
             planning.check_outputs(jobs[0])
 
@@ -246,12 +248,13 @@ def plot(
     force: Force = False,
 ) -> None:
     """Draw a timeline: one panel per track over time."""
-    from fer_video.files import check_free
+    view = ViewOptions(language=language, smooth_s=smooth_s, plot_style=style)
+
+    from fer_video.files import check_output
     from fer_video.plot import plot_timeline
     from fer_video.timeline import read_timeline
 
-    view = ViewOptions(language=language, smooth_s=smooth_s, plot_style=style)
-    check_free(out, force)
+    check_output(out, "plot", force, inputs=[timeline])
     plot_timeline(read_timeline(timeline), out, view)
     typer.echo(f"wrote {out}")
 
@@ -271,14 +274,14 @@ def annotate(
 
     from fer_video import console
     from fer_video.annotate import annotate as draw
-    from fer_video.files import check_free, check_suffix
+    from fer_video.files import check_output
     from fer_video.timeline import check_source, read_timeline
 
-    check_suffix(out, "video")
-    check_free(out, force)
+    check_output(out, "video", force, inputs=[recording, timeline])
     table = read_timeline(timeline)
     check_source(table, timeline, recording)
-    console.follow(draw(recording, table, out, view), table["time_s"].max(), quiet)
+    total_s = float(table["time_s"].max() - table["time_s"].min())
+    console.follow(draw(recording, table, out, view), total_s, quiet)
     if not quiet:
         typer.echo(f"wrote {out}")
 

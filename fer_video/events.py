@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from fer_video.errors import FerVideoError
+from fer_video.files import Kind
 from fer_video.options import AnalysisOptions, OutputOptions
 
 Stage = Literal["analyze", "annotate"]
@@ -24,9 +25,14 @@ class Job:
     output: OutputOptions = field(default_factory=OutputOptions)
 
     @property
-    def outputs(self) -> tuple[Path, ...]:
-        """Every file that the job writes."""
-        return tuple(p for p in (self.timeline, self.video, self.plot) if p is not None)
+    def outputs(self) -> dict[Path, Kind]:
+        """Every file that the job writes, and its kind."""
+        places: list[tuple[Path | None, Kind]] = [
+            (self.timeline, "timeline"),
+            (self.video, "video"),
+            (self.plot, "plot"),
+        ]
+        return {path: kind for path, kind in places if path is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -53,13 +53,16 @@ def check_suffix(path: Path, kind: Kind) -> None:
         raise OutputError(path, f"a {kind} ends in {' or '.join(_SUFFIXES[kind])}")
 
 
-def check_free(path: Path, force: bool) -> None:
+def check_output(path: Path, kind: Kind, force: bool, inputs: Iterable[Path]) -> None:
     """Make sure, before any work, that ``path`` can be written and nothing kept is lost.
 
     Raises:
-        OutputError: It exists and ``force`` is false, is a folder, or lies where nothing can be
-            written.
+        OutputError: Its suffix does not fit, it is one of the inputs or a folder, it exists and
+            ``force`` is false, or it lies where nothing can be written.
     """
+    check_suffix(path, kind)
+    if path.resolve() in {source.resolve() for source in inputs}:
+        raise OutputError(path, "it is read by this very command; name another file")
     if path.is_dir():
         raise OutputError(path, "it is a folder; name a file")
     if path.exists() and not force:

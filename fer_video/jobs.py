@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_video.errors import OptionError, OutputError, VideoError
+from fer_video.errors import VideoError
 from fer_video.events import Job
-from fer_video.files import check_free, check_suffix
+from fer_video.files import check_output
 from fer_video.options import AnalysisOptions, OutputOptions, TableFormat
 
 VIDEO_SUFFIXES = frozenset(
@@ -103,18 +103,8 @@ def check_outputs(job: Job) -> None:
     """Make sure, before any work, that a job may write what it is to write.
 
     Raises:
-        OutputError: A file exists without ``--force``, or has the wrong suffix, or is the
-            recording itself.
-        OptionError: Two outputs are one file.
+        OutputError: A file exists without ``--force``, has the wrong suffix, cannot be written,
+            or is the recording itself.
     """
-    check_suffix(job.timeline, "timeline")
-    if job.video is not None:
-        check_suffix(job.video, "video")
-    if job.plot is not None:
-        check_suffix(job.plot, "plot")
-    if len({path.resolve() for path in job.outputs}) < len(job.outputs):
-        raise OptionError("two outputs have the same name; give each its own")
-    for path in job.outputs:
-        if path.resolve() == job.recording.resolve():
-            raise OutputError(path, "it is the recording itself; name another file")
-        check_free(path, job.output.force)
+    for path, kind in job.outputs.items():
+        check_output(path, kind, job.output.force, inputs=[job.recording])

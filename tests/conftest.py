@@ -1,5 +1,7 @@
 """Fixtures; the vocabulary of pictures and videos is in ``tests/scenes.py``."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,3 +15,12 @@ def recordings() -> Path:
     if not RECORDINGS.is_dir():
         pytest.skip("needs the real recordings in ../shared/recordings")
     return RECORDINGS
+
+
+@pytest.fixture(scope="session")
+def consult(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the example scene: two real faces, 20 s; the left person is away from 8 to 14 s."""
+    path = tmp_path_factory.mktemp("consult") / "consult.mp4"
+    script = Path(__file__).resolve().parents[1] / "examples" / "make_consult.py"
+    subprocess.run([sys.executable, str(script), str(path)], check=True)
+    return path

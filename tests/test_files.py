@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fer_video.errors import OutputError
-from fer_video.files import check_free, check_suffix, whole_file
+from fer_video.files import check_output, check_suffix, whole_file
 
 
 def test_a_file_appears_whole_and_under_its_name_only_at_the_end(tmp_path: Path) -> None:
@@ -32,17 +32,25 @@ def test_an_interrupted_file_leaves_nothing_and_the_old_one_stays(tmp_path, stop
 def test_a_place_that_cannot_be_written_is_named_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="is a file, not a folder"):
-        check_free(tmp_path / "file" / "out.parquet", force=True)
+        check_output(tmp_path / "file" / "out.csv", "timeline", True, inputs=[])
+    (tmp_path / "folder.csv").mkdir()
     with pytest.raises(OutputError, match="it is a folder; name a file"):
-        check_free(tmp_path, force=True)
+        check_output(tmp_path / "folder.csv", "timeline", True, inputs=[])
 
 
 def test_an_existing_result_is_replaced_only_by_force(tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
     path.touch()
     with pytest.raises(OutputError, match="--force"):
-        check_free(path, force=False)
-    check_free(path, force=True)
+        check_output(path, "timeline", False, inputs=[])
+    check_output(path, "timeline", True, inputs=[])
+
+
+def test_not_even_force_overwrites_what_the_command_reads(tmp_path: Path) -> None:
+    path = tmp_path / "talk.mp4"
+    path.touch()
+    with pytest.raises(OutputError, match="read by this very command"):
+        check_output(tmp_path / "sub" / ".." / "talk.mp4", "video", True, inputs=[path])
 
 
 def test_a_suffix_that_is_not_written_is_refused_with_those_that_are() -> None:

@@ -1,0 +1,72 @@
+"""The layers of docs/architecture.md: a module imports only from lower ones."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
+
+LAYERS = """
+errors colors types quiet
+labels files
+options cuts container
+events
+video detect track crop backend timeline engine
+nets weights canvas plot jobs
+classify encode overlay learn.dataset learn.augment learn.card
+annotate pipeline learn.evaluate
+learn.train batch
+console
+cli
+""".strip().splitlines()
+
+LEVEL = {name: level for level, row in enumerate(LAYERS) for name in row.split()}
+
+
+def _module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def _imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fer_video"):
+            below = node.module.removeprefix("fer_video").removeprefix(".")
+            # `from fer_video import nets` names modules, `from fer_video.nets import build` one
+            names |= {below} if below else {alias.name for alias in node.names}
+            names |= {f"{below}.{alias.name}" for alias in node.names}
+    return names & set(LEVEL)
+
+
+def test_every_module_stands_in_the_picture() -> None:
+    modules = {_module_name(path) for path in PACKAGE.rglob("*.py")}
+    assert {name for name in modules if not name.endswith("__")} == set(LEVEL)
+
+
+def test_a_module_imports_only_from_lower_layers() -> None:
+    wrong = [
+        f"{name} imports {used}"
+        for name, level in LEVEL.items()
+        for used in _imported(PACKAGE / f"{name.replace('.', '/')}.py")
+        if name != "cli" and LEVEL[used] >= level
+    ]
+    assert not wrong
+
+
+def test_analysis_never_imports_the_learning_half() -> None:
+    wrong = [
+        name
+        for name in LEVEL
+        if name != "cli" and not name.startswith("learn.")
+        for used in _imported(PACKAGE / f"{name.replace('.', '/')}.py")
+        if used.startswith("learn.")
+    ]
+    assert not wrong
+
+
+def test_the_commands_load_nothing_heavy_before_they_are_used() -> None:
+    heavy = ["keras", "tensorflow", "cv2", "av", "pandas", "pyarrow", "matplotlib", "sklearn"]
+    code = f"import sys, fer_video.cli; print([m for m in {heavy} if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

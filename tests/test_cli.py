@@ -1,0 +1,269 @@
+"""What a user types, and what bad input gets."""
+
+import inspect
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fer_video import cli, options, read_timeline, weights
+from tests.scenes import (
+    Square,
+    damage,
+    picture,
+    steady,
+    truncate,
+    write_sound,
+    write_video,
+)
+
+
+def run(*words: object) -> tuple[int, str, str]:
+    """Give a command; return its exit code, stdout and stderr."""
+    result = CliRunner().invoke(cli.app, [str(word) for word in words])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def faceless(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "faceless.mp4", steady(10), lambda _: picture())
+
+
+@pytest.fixture(scope="session")
+def short(consult: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The example scene and the timeline of its first second."""
+    timeline = tmp_path_factory.mktemp("short") / "short.parquet"
+    code, _, _ = run("analyze", consult, "--out", timeline, "--end", 1)
+    assert code == 0
+    return consult, timeline
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def test_one_recording_with_everything(consult: Path, tmp_path: Path) -> None:
+    timeline, video, plot = (tmp_path / name for name in ("t.csv", "v.mp4", "p.png"))
+    code, out, err = run(
+        "analyze", consult, "--out", timeline, "--video", video, "--plot", plot,
+        "--fps", 5, "--end", 1, "--lang", "fr", "--smooth", 0.5,
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        f"wrote {timeline}, {video}, {plot}",
+        "  saw up to 2 people at once (2 tracks) in 0.8 s, 5 frames, 0 without a face",
+    ]
+    assert files(tmp_path) == ["p.png", "t.csv", "t.csv.json", "v.mp4"]
+
+
+def test_a_timeline_says_how_it_was_made(short: tuple[Path, Path]) -> None:
+    recording, timeline = short
+    made = read_timeline(timeline).attrs["provenance"]
+    assert made["verdict"] == "complete"
+    assert made["source"]["name"] == recording.name
+    assert made["source"]["bytes"] == recording.stat().st_size
+    assert made["model"]["sha256"] == weights.find("default").sha256
+    assert made["device"] in ("cpu:0", "gpu:0")
+    assert made["options"]["sample"]["end_s"] == 1
+    assert made["options"]["detect"]["detect_side_px"] == 640
+    assert made["seen"]["frames_sampled"] == 25
+
+
+def test_the_same_command_gives_the_same_bytes(short, tmp_path: Path) -> None:
+    recording, timeline = short
+    again = tmp_path / "again.parquet"
+    run("analyze", recording, "--out", again, "--end", 1)
+    assert again.read_bytes() == timeline.read_bytes()
+
+
+def test_a_recording_without_a_face_is_a_success_and_said(faceless: Path) -> None:
+    code, out, _ = run("analyze", faceless)
+    assert code == 0
+    assert "saw no face in 0.4 s, 10 frames" in out
+    table = read_timeline(faceless.with_suffix(".parquet"))
+    assert len(table) == 10
+    assert table["track"].isna().all()
+
+
+def test_corrupt_frames_are_skipped_and_reported(tmp_path: Path) -> None:
+    recording = write_video(tmp_path / "a.mp4", steady(40))
+    code, out, _ = run("analyze", damage(recording, 20))
+    assert code == 0
+    assert "skipped" in out
+    assert read_timeline(tmp_path / "a.parquet").attrs["provenance"]["seen"]["frames_corrupt"] > 0
+
+
+def test_a_recording_that_ends_early_is_kept_and_marked_partial(tmp_path: Path) -> None:
+    recording = write_video(tmp_path / "a.mp4", steady(200))
+    code, out, err = run("analyze", truncate(recording, 0.5))
+    assert code == 10
+    assert err.startswith(f"fer-video: {recording} ends ")
+    assert "partial" in out
+    assert read_timeline(tmp_path / "a.parquet").attrs["provenance"]["verdict"] == "partial"
+
+
+def test_a_folder_run_does_all_it_can_and_names_what_failed(tmp_path: Path) -> None:
+    inputs, results = tmp_path / "in", tmp_path / "results"
+    (inputs / "sub").mkdir(parents=True)
+    write_video(inputs / "a.MP4", steady(5), lambda _: picture())
+    write_video(inputs / "sub" / "b.mkv", steady(5), lambda _: picture(Square(8, 8)))
+    (inputs / "bad.mp4").write_text("no video")
+    code, out, err = run("analyze", inputs, "--out", results, "--videos", "--plots")
+    assert code == 7
+    assert out.count("wrote") == 2
+    assert err.splitlines()[0].startswith(f"failed: cannot read {inputs / 'bad.mp4'}: not a video")
+    assert err.splitlines()[-1] == ("fer-video: 1 of 3 recordings failed; the others are done")
+    assert files(results) == [
+        "plots/a.MP4.png",
+        "plots/sub/b.mkv.png",
+        "timelines/a.MP4.parquet",
+        "timelines/sub/b.mkv.parquet",
+        "videos/a.MP4.mp4",
+        "videos/sub/b.mkv.mp4",
+    ]
+    assert set(read_timeline(results / "timelines/sub/b.mkv.parquet")["recording"]) == {"sub/b.mkv"}
+
+
+def test_plot_and_annotate_work_from_the_timeline(short, tmp_path: Path) -> None:
+    recording, timeline = short
+    assert run("plot", timeline, "--out", tmp_path / "p.svg", "--style", "lines")[0] == 0
+    assert run("annotate", recording, timeline, "--out", tmp_path / "v.mp4")[0] == 0
+    assert files(tmp_path) == ["p.svg", "v.mp4"]
+
+
+def test_models_are_listed_with_what_they_are_worth() -> None:
+    code, out, _ = run("models")
+    spec = weights.find("default")
+    assert code == 0
+    assert f"default: {spec.net}, {spec.parameters:,} parameters" in out
+    assert spec.sha256 in out
+    assert f"{spec.metrics['ferplus']['accuracy']:.3f}" in out
+
+
+def test_version_and_help_are_there_for_every_command() -> None:
+    assert run("--version")[1].startswith("fer-video ")
+    for command in ("analyze", "plot", "annotate", "models", "train", "evaluate"):
+        assert run(command, "--help")[0] == 0
+
+
+def _bad_inputs(folder: Path) -> dict[str, tuple[list[object], int, str]]:
+    """Commands that cannot work: words, exit code, and what the one line says."""
+    good = write_video(folder / "good.mp4", steady(5), lambda _: picture())
+    text = folder / "text.mp4"
+    text.write_text("dear diary")
+    playlists = {"list.mp4": "#EXTM3U\nx.ts\n", "list.m3u8": "#EXTM3U\nx.ts\n",
+                 "list.ffconcat": "ffconcat version 1.0\nfile good.mp4\n"}  # fmt: skip
+    for name, content in playlists.items():
+        (folder / name).write_text(content)
+    (folder / "empty").mkdir()
+    existing = folder / "existing.parquet"
+    existing.write_text("precious")
+    copy = shutil.copytree(weights.find("default").folder, folder / "copy")
+    with (copy / "model.weights.h5").open("ab") as file:
+        file.write(b"x")
+    out = ["--out", folder / "new.parquet"]
+    return {
+        "missing file": (["nowhere.mp4"], 3, "cannot read nowhere.mp4: no such file"),
+        "web address": (["https://example.org/a.mp4"], 3, "download the recording first"),
+        "folder without videos": ([folder / "empty", "--out", folder / "r"], 3, "no recording"),
+        "folder without --out": ([folder / "empty"], 2, "needs --out FOLDER"),
+        "sound only": ([write_sound(folder / "sound.mp4")], 3, "it has sound but no picture"),
+        "text named mp4": ([text], 3, "not a video file"),
+        **{name: ([folder / name], 3, "it is a playlist") for name in playlists},
+        "existing output": ([good, "--out", existing], 6, "it exists; use --force"),
+        "unwritable place": ([good, "--out", text / "t.parquet"], 6, "is a file, not a folder"),
+        "unknown suffix": ([good, "--out", folder / "t.xlsx"], 6, "ends in .parquet or .csv"),
+        "plot suffix": ([good, *out, "--plot", folder / "t.bmp"], 6, "a plot ends in .png"),
+        "input as output": ([good, *out, "--video", good, "--force"], 6, "read by this very"),
+        "fps 0": ([good, *out, "--fps", 0], 2, "--fps must be above 0, got 0"),
+        "end before start": ([good, *out, "--start", 5, "--end", 2], 2, "--end must be above 5 s"),
+        "start after the end": ([good, *out, "--start", 99], 3, "no frame between --start and"),
+        "unknown model": ([good, *out, "--model", "nobody"], 4, "no model 'nobody'"),
+        "checksum differs": ([good, *out, "--model", copy], 4, "SHA-256 differs"),
+        "videos of one": ([good, *out, "--videos"], 2, "use --video FILE"),
+        "video of a folder": ([folder, *out, "--video", folder / "v.mp4"], 2, "use --videos"),
+    }
+
+
+def test_bad_input_gets_one_line_its_exit_code_and_leaves_nothing(tmp_path, subtests) -> None:
+    cases = _bad_inputs(tmp_path)
+    before = files(tmp_path)
+    for name, (words, expected_code, text) in cases.items():
+        with subtests.test(name):
+            code, out, err = run("analyze", *words)
+            assert (code, out) == (expected_code, "")
+            assert err.startswith("fer-video: ")
+            assert err.count("\n") == 1
+            assert text in err
+            assert files(tmp_path) == before
+    assert (tmp_path / "existing.parquet").read_text() == "precious"
+
+
+def test_a_timeline_of_another_recording_is_refused(short, faceless, tmp_path: Path) -> None:
+    _, timeline = short
+    code, _, err = run("annotate", faceless, timeline, "--out", tmp_path / "v.mp4")
+    assert code == 8
+    assert "it is not of" in err
+    assert not (tmp_path / "v.mp4").exists()
+
+
+def test_what_is_no_timeline_is_refused(faceless: Path, tmp_path: Path) -> None:
+    code, _, err = run("plot", faceless, "--out", tmp_path / "p.png")
+    assert code == 8
+    assert "not a timeline written by fer-video" in err
+
+
+def test_an_existing_result_is_replaced_by_force(faceless: Path) -> None:
+    timeline = faceless.with_suffix(".parquet")
+    timeline.write_text("old")
+    assert run("analyze", faceless, "--force")[0] == 0
+    assert len(read_timeline(timeline)) == 10
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals differ")
+def test_ctrl_c_leaves_no_partial_output(consult: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fer_video", "analyze", str(consult), "--out", str(out / "t.csv")],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not files(out) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "fer-video: interrupted; nothing is left half-written"
+    assert files(out) == []
+
+
+def test_every_default_of_a_command_is_that_of_the_options() -> None:
+    homes = [
+        options.SampleOptions,
+        options.DetectOptions,
+        options.TrackOptions,
+        options.ClassifyOptions,
+        options.ViewOptions,
+    ]
+    defaults = {
+        name: field.default for home in homes for name, field in home.__dataclass_fields__.items()
+    }
+    renamed = {"style": "plot_style"}
+    for command in (cli.analyze, cli.plot, cli.annotate):
+        for name, parameter in inspect.signature(command).parameters.items():
+            home_name = renamed.get(name, name)
+            if home_name in defaults:
+                assert parameter.default == defaults.pop(home_name, parameter.default)
+    train_defaults = inspect.signature(cli.train).parameters
+    for name, field in options.TrainOptions.__dataclass_fields__.items():
+        if name in train_defaults:
+            assert train_defaults[name].default == field.default

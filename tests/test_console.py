@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from fer_video import console
+from fer_video.errors import VideoError
+from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary
+
+
+def job(name: str, video: Path | None = None) -> Job:
+    return Job(Path(name), name, Path(f"{name}.parquet"), video)
+
+
+def summary(
+    faces: int = 1, corrupt: int = 0, missing_s: float | None = None, tracks: int = 1
+) -> Summary:
+    return Summary(12.0, 300, 300, corrupt, 300 if not faces else 4, tracks, faces, missing_s)
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (summary(), "saw 1 person (1 track) in 12.0 s, 300 frames, 4 without a face"),
+        (
+            summary(faces=2, tracks=5),
+            "saw up to 2 people at once (5 tracks) in 12.0 s, 300 frames, 4 without a face",
+        ),
+        (summary(faces=0, tracks=0), "saw no face in 12.0 s, 300 frames"),
+    ],
+)
+def test_the_closing_line_says_what_was_seen(found: Summary, line: str) -> None:
+    wrote, seen = console.describe(Finished(job("a.mp4", Path("a.ann.mp4")), found))
+    assert wrote == "wrote a.mp4.parquet, a.ann.mp4"
+    assert seen.strip() == line
+
+
+def test_what_was_lost_is_said() -> None:
+    lines = console.describe(Finished(job("a.mp4"), summary(corrupt=2, missing_s=3.24)))
+    assert lines[2:] == ["  skipped 2 corrupt frames", "  partial: it ends 3.2 s early"]
+
+
+def events() -> list[Event]:
+    good, bad = job("a.mp4"), job("b.mp4")
+    return [
+        Started(good),
+        Advanced(good, "analyze", 6.0, 12.0),
+        Finished(good, summary()),
+        Started(bad),
+        Failed(bad, VideoError(Path("b.mp4"), "damaged")),
+    ]
+
+
+def test_a_run_is_reported_with_its_failures_named(capsys) -> None:
+    report = console.show(events(), [job("a.mp4"), job("b.mp4")], quiet=False)
+    shown = capsys.readouterr()
+    assert "wrote a.mp4.parquet" in shown.out
+    assert shown.err == "failed: cannot read b.mp4: damaged\n"
+    assert len(report.finished) == len(report.failed) == 1
+
+
+def test_quiet_prints_nothing_but_failures(capsys) -> None:
+    console.show(events(), [job("a.mp4"), job("b.mp4")], quiet=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "failed: cannot read b.mp4: damaged\n"
+
+
+def test_progress_shows_recordings_rate_and_time_left(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    console.show(events(), [job("a.mp4"), job("b.mp4")], quiet=False)
+    shown = capsys.readouterr().err
+    assert "2 of 2 done" in shown
+    assert "s of recording per s" in shown
+    assert "left" in shown
