@@ -288,7 +288,11 @@ def annotate(
 
 @app.command()
 def models() -> None:
-    """List the models that are here: name, net, size, test results, SHA-256."""
+    """List the models that are here, with their size, SHA-256 and test results.
+
+    Tests on PrivateTest images: label is FER2013's own label, ferplus what the majority of ten
+    voters saw; without copies leaves out images that stand in the training data, too.
+    """
     from fer_video import console, weights
 
     typer.echo(console.models_table(weights.available()))
@@ -322,7 +326,10 @@ def train(
     ] = TrainOptions.precision,
     seed: Annotated[int, typer.Option(help="Repeats a run.")] = TrainOptions.seed,
 ) -> None:
-    """Train a network and write its model folder; goes on where an interrupted run stopped."""
+    """Train a network and write its model folder.
+
+    Progress is kept after every epoch: after an interruption, the same command goes on there.
+    """
     options = TrainOptions(
         net=net,
         epochs=epochs,
@@ -347,7 +354,11 @@ def evaluate(
     model: Model = ClassifyOptions.model,
     device: Device = ClassifyOptions.device,
 ) -> None:
-    """Measure a model on the test split of a data set."""
+    """Measure a model on the test split of a data set.
+
+    label is the data set's own label, ferplus what the majority of ten voters saw; without
+    copies leaves out images that stand in the training split, too.
+    """
     from fer_video import console
     from fer_video.classify import load_classifier
     from fer_video.learn.dataset import read_faces

@@ -11,13 +11,13 @@ import numpy as np
 from fer_video.types import CropSpec, Floats, Image
 
 _TEMPLATE: Floats = np.array(
-    [[0.3115, 0.3919], [0.6885, 0.3919], [0.5, 0.601], [0.3469, 0.7588], [0.6531, 0.7588]],
+    [[0.3117, 0.3919], [0.6883, 0.3919], [0.5, 0.6009], [0.347, 0.7585], [0.653, 0.7585]],
     np.float32,
 )
 """Where the landmarks lie in a FER2013 image, as shares of its side.
 
-Source: medians over what YuNet found in 2,383 of 2,500 random training images, enlarged four
-times; averaged with their mirror image. ``docs/accuracy.md`` says how to repeat it.
+Source: medians over what YuNet found in 2,406 of 2,500 random training images, enlarged four
+times; averaged with their mirror image. ``benchmarks/framing.py`` repeats it.
 """
 
 # ITU-R BT.601 and BT.709: limited-range luma has black at 16 and white at 235
