@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,6 +44,26 @@ class Detector(Protocol):
 
 BATCH_SIZE: dict[DetectorName, int] = {"yunet": 1, "mtcnn": 16, "haar": 1}
 """Pictures per call that suit each detector; OpenCV's take one at a time."""
+
+
+_FACE_PX: dict[DetectorName, int] = {"yunet": 12, "mtcnn": 20, "haar": 24}
+"""Smallest face that each detector finds, with a little to spare."""
+
+
+def picture_side_px(recording_side_px: int, options: DetectOptions) -> int:
+    """Choose the longest side of the picture that the detector sees.
+
+    The smallest face that counts still has to be found; more pixels only cost time.
+
+    Args:
+        recording_side_px: Longest side of the full-size picture.
+        options: Give the detector, its largest picture and the smallest face.
+
+    >>> picture_side_px(640, DetectOptions(min_face_px=24))
+    320
+    """
+    enough = recording_side_px * _FACE_PX[options.detector] / options.min_face_px
+    return min(options.detect_side_px, math.ceil(enough))
 
 
 def load_detector(options: DetectOptions) -> Detector:

@@ -37,6 +37,7 @@ class _Suited:
     """What suits a detector."""
 
     side_px: int
+    """Longest side of the picture that it sees, at most."""
     min_score: float
     min_weak_score: float
 
@@ -58,7 +59,7 @@ class DetectOptions:
     detect_every_s: float = 0.2
     """Seconds between key frames, on which the detector runs; 0 runs it on every frame."""
     detect_side_px: int = 0
-    """Longest side of the picture that the detector sees; 0 becomes what suits the detector."""
+    """Longest side of the picture that the detector sees, at most; 0 becomes what suits it."""
     min_score: float = 0.0
     """Least confidence that starts a track, in (0, 1]; 0 becomes what suits the detector."""
     min_weak_score: float = 0.0

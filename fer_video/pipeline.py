@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 import pandas as pd
 
 from fer_video.classify import KerasClassifier, classify, load_classifier
-from fer_video.detect import BATCH_SIZE, Detector, detect, load_detector
+from fer_video.detect import BATCH_SIZE, Detector, detect, load_detector, picture_side_px
 from fer_video.options import AnalysisOptions
 from fer_video.timeline import to_frame
 from fer_video.track import track
@@ -22,7 +22,7 @@ T = TypeVar("T")
 _END = object()
 
 _DEPTH = 8
-"""Frames decoded ahead: enough to keep both sides busy, 16 MB at 1080p."""
+"""Frames that may wait between two threads: enough to keep both busy, 16 MB at 1080p."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,21 +59,17 @@ def open_analysis(path: Path, options: AnalysisOptions, tools: Tools) -> Iterato
     Raises:
         VideoError: The recording cannot be read; also while ``moments`` is read.
     """
-    detecting, classifying = options.detect, options.classify
+    detecting = options.detect
     with open_recording(path) as recording:
-        frames = prefetch(
-            recording.frames(options.sample, detecting.detect_every_s, detecting.detect_side_px),
-            _DEPTH,
-        )
-        detected = detect(frames, tools.detector, detecting, BATCH_SIZE[detecting.detector])
-        tracked = track(detected, options.track, detecting.min_score)
-        moments = classify(
-            tracked, tools.classifier, tools.classifier.spec.crop, classifying.batch_size
-        )
-        try:
-            yield Analysis(recording, tools.classifier, moments)
-        finally:
-            frames.close()
+        side_px = picture_side_px(recording.info.side_px, detecting)
+        frames = recording.frames(options.sample, detecting.detect_every_s, side_px)
+        with closing(prefetch(frames, _DEPTH)) as ahead:
+            detected = detect(ahead, tools.detector, detecting, BATCH_SIZE[detecting.detector])
+            tracked = track(detected, options.track, detecting.min_score)
+            with closing(prefetch(tracked, _DEPTH)) as followed:
+                spec, batch_size = tools.classifier.spec, options.classify.batch_size
+                moments = classify(followed, tools.classifier, spec.crop, batch_size)
+                yield Analysis(recording, tools.classifier, moments)
 
 
 def moments(path: Path | str, options: AnalysisOptions | None = None) -> Iterator[Moment]:

@@ -72,6 +72,11 @@ class RecordingInfo:
     rotation_deg: Rotation
     """Clockwise turn that makes the stored picture upright; already applied to every frame."""
 
+    @property
+    def side_px(self) -> int:
+        """Longest side of the picture."""
+        return max(self.width_px, self.height_px)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
