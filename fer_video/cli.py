@@ -232,7 +232,8 @@ def _raise_failures(report: Any, is_folder: bool) -> None:
     if report.failed and not is_folder:
         raise report.failed[0].error
     if report.failed:
-        raise SomeFailed(len(report.failed), len(report.failed) + len(report.finished))
+        names = tuple(event.job.name for event in report.failed)
+        raise SomeFailed(names, len(report.failed) + len(report.finished))
     for event in report.finished:
         if event.summary.ended_early_s is not None and not is_folder:
             raise Partial(event.job.recording, event.summary.ended_early_s)

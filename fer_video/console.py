@@ -138,7 +138,7 @@ class _Bar:
             total=sum(self._sizes.values()),
             disable=True if hidden else None,
             file=sys.stderr,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {postfix}, {remaining} left",
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {remaining} left{postfix}",
             leave=False,
         )
 

@@ -72,13 +72,14 @@ class SomeFailed(FerVideoError):
 
     exit_code = 7
 
-    def __init__(self, failed: int, total: int) -> None:
+    def __init__(self, failed: tuple[str, ...], total: int) -> None:
         super().__init__(failed, total)
         self.failed = failed
         self.total = total
 
     def __str__(self) -> str:
-        return f"{self.failed} of {self.total} recordings failed; the others are done"
+        count = f"{len(self.failed)} of {self.total} recordings failed"
+        return f"{count} ({', '.join(self.failed)}); the others are done"
 
 
 class Partial(FerVideoError):

@@ -120,7 +120,9 @@ def test_a_folder_run_does_all_it_can_and_names_what_failed(tmp_path: Path) -> N
     assert code == 7
     assert out.count("wrote") == 2
     assert err.splitlines()[0].startswith(f"failed: cannot read {inputs / 'bad.mp4'}: not a video")
-    assert err.splitlines()[-1] == ("fer-video: 1 of 3 recordings failed; the others are done")
+    assert err.splitlines()[-1] == (
+        "fer-video: 1 of 3 recordings failed (bad.mp4); the others are done"
+    )
     assert files(results) == [
         "plots/a.MP4.png",
         "plots/sub/b.mkv.png",

@@ -13,7 +13,7 @@ SAMPLES = [
     errors.ModelError("no model 'x'"),
     errors.MissingExtra("ray", "--engine ray"),
     errors.OutputError(Path("a.parquet"), "it exists"),
-    errors.SomeFailed(1, 3),
+    errors.SomeFailed(("a.mp4",), 3),
     errors.Partial(Path("a.mp4"), 2.5),
     errors.DataError(Path("a.csv"), "no rows"),
     errors.TrainError("the loss is not a number"),
