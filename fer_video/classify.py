@@ -149,11 +149,22 @@ def _classified(waiting: list[_Waiting], classifier: Classifier) -> Iterator[Mom
 
 
 def _choose_device(choice: DeviceChoice) -> str:
-    with quiet_startup():
-        gpus = keras.distribution.list_devices("gpu")
-    if choice == "gpu" and not gpus:
+    has_gpu = choice != "cpu" and _has_gpu()
+    if choice == "gpu" and not has_gpu:
         raise OptionError(
             "--device gpu: no GPU is usable here; take --device cpu, or install "
             '"fer-video[gpu]" and the NVIDIA driver'
         )
-    return "cpu:0" if choice == "cpu" or not gpus else "gpu:0"
+    return "gpu:0" if has_gpu else "cpu:0"
+
+
+def _has_gpu() -> bool:
+    with quiet_startup():
+        if keras.backend.backend() == "torch":  # whose devices Keras does not list
+            import torch
+
+            return bool(torch.cuda.is_available())
+        try:
+            return bool(keras.distribution.list_devices("gpu"))
+        except RuntimeError:  # JAX knows no such platform
+            return False
