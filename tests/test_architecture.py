@@ -16,8 +16,8 @@ video detect track crop backend timeline engine
 nets weights canvas plot jobs
 classify encode overlay learn.dataset learn.augment learn.card
 annotate pipeline learn.evaluate
-learn.train batch
-console
+learn.export batch
+learn.train console
 cli
 """.strip().splitlines()
 

@@ -1,0 +1,1 @@
+"""Training and evaluation of the networks; analysis never imports this package."""

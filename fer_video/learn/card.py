@@ -1,0 +1,162 @@
+"""The model card: what a person must know before trusting a model."""
+
+import math
+import shlex
+from typing import Any
+
+from fer_video.weights import ModelSpec
+
+_TESTS = {
+    "ferplus": "FER+ majority of the voters",
+    "ferplus_without_copies": "the same, without copies of training images",
+    "label": "label of the data set",
+    "label_without_copies": "the same, without copies of training images",
+}
+
+_OPTIONS_OF_COMMAND = (
+    "net", "epochs", "batch_size", "learning_rate", "ferplus_share", "precision", "seed",
+)  # fmt: skip
+"""Those that ``fer-video train`` takes."""
+
+_TEMPLATE = """\
+# {name}
+
+The network of fer-video that names the expression a face shows. It does not know what a person
+feels.
+
+| | |
+|---|---|
+| net | `{net}`, {parameters:,} parameters, {multiply_adds:.1f} M multiply-adds per crop |
+| input | one face, gray, {size_px}x{size_px}, framed as in `fer_video/crop.py` |
+| output | probabilities of {labels} |
+| speed | {ms_per_crop:.2f} ms per crop on the CPU that trained it, batches of 64 |
+| temperature | {temperature:.3f}, fitted on the validation split |
+| weights | SHA-256 `{sha256}` |
+| licence | {licence} (the weights; FER2013 itself is for research use) |
+
+## How it was made
+
+{made}
+
+```
+{command}
+```
+
+Exact copies of validation and test images were kept out of training, and so were blank images
+and those that most FER+ voters call no face. The weights are the moving average at the end of
+training: no epoch was chosen. The temperature was fitted on the validation split; the test split
+was read once, for the table below. (In FER2013 these are PublicTest and PrivateTest.)
+
+## How good it is
+
+On the test split, one crop per image, no test-time averaging. In brackets: the 95 % interval of
+the accuracy, for images drawn like these.
+
+| against | images | accuracy | macro-F1 | calibration error (15 bins) |
+|---|---|---|---|---|
+{results}
+{disagreement}
+Confusion on {confusion_title} (rows: truth, columns: answer):
+
+{confusion}
+
+## Known failures
+
+* Disgust and fear are rare in the data and often missed: read their rows above before relying on
+  them.
+* Not measured: profile views, children, old age, dark skin, masks, glasses, and any culture in
+  particular. FER2013 says nothing of who is shown; expect it to be worse where it saw less.
+* The faces are posed, acted or caught by a photographer; conversation is subtler.
+
+## Uses to refuse
+
+* Deciding about a person: hiring, grading, policing, diagnosis, credit.
+* Inferring emotions of people at work or in education, which the EU forbids outside medical and
+  safety purposes (Regulation 2024/1689, article 5(1)(f)).
+* Claiming what someone feels. Write "showed an expression classified as sad".
+"""
+
+_DISAGREEMENT = """
+Where people looked at FER2013 again, their majority (FER+) agrees with its label for only 67 % of
+the images: no answer can score high on both. What people see counts more here.
+"""
+
+
+def model_card(spec: ModelSpec) -> str:
+    """Write the card of a trained model, in Markdown, from what its spec records."""
+    test = "ferplus" if "ferplus" in spec.metrics else "label"
+    return _TEMPLATE.format(
+        name=spec.name,
+        net=spec.net,
+        parameters=spec.parameters,
+        multiply_adds=spec.multiply_adds / 1e6,
+        size_px=spec.crop.size_px,
+        labels=", ".join(spec.labels),
+        ms_per_crop=spec.metrics["seconds_per_crop"] * 1000,
+        temperature=spec.temperature,
+        sha256=spec.sha256,
+        licence=spec.licence,
+        made=_made(spec.training),
+        command=_command(spec),
+        results="\n".join(_result(spec, test) for test in _TESTS if test in spec.metrics),
+        disagreement=_DISAGREEMENT if test == "ferplus" else "",
+        confusion_title=_TESTS[test],
+        confusion=_confusion(spec.labels, spec.metrics[test]["confusion"]),
+    )
+
+
+def _made(training: dict[str, Any]) -> str:
+    options = training["options"]
+    target = (
+        f"{options['ferplus_share']:.0%} FER+ vote shares and the rest the label of the data set"
+        if training["ferplus"]
+        else "the label of the data set"
+    )
+    return (
+        f"{options['epochs']} epochs in batches of {options['batch_size']}, computed in "
+        f"{options['precision']}, seed {options['seed']}. Target: {target}. "
+        f"fer-video {training['fer_video']}, Keras {training['keras']}. All options and the "
+        "checksums of the data are in `model.json`, every epoch in `history.csv`."
+    )
+
+
+def _command(spec: ModelSpec) -> str:
+    training = spec.training
+    votes = ["--ferplus", training["ferplus"]] if training["ferplus"] else []
+    chosen = [
+        f"--{name.replace('_', '-')} {training['options'][name]}" for name in _OPTIONS_OF_COMMAND
+    ]
+    files = ["--data", training["data"], *votes, "--out", f"models/{spec.name}"]
+    return " ".join(["fer-video train", shlex.join(files), *chosen])
+
+
+def _result(spec: ModelSpec, test: str) -> str:
+    found = spec.metrics[test]
+    low, high = wilson_interval(found["accuracy"], found["n"])
+    return (
+        f"| {_TESTS[test]} | {found['n']:,} | {found['accuracy']:.1%} ({low:.1%} to {high:.1%}) "
+        f"| {found['macro_f1']:.3f} | {found['calibration_error']:.3f} |"
+    )
+
+
+def wilson_interval(share: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share that was seen in ``n`` trials.
+
+    Source:
+        Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of
+        the American Statistical Association 22 (1927).
+
+    >>> [round(end, 3) for end in wilson_interval(0.8, 100)]
+    [0.711, 0.867]
+    """
+    z = 1.96
+    centre = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+
+
+def _confusion(labels: tuple[str, ...], counts: list[list[int]]) -> str:
+    lines = ["| | " + " | ".join(labels) + " |", "|---" * (len(labels) + 1) + "|"]
+    for label, row in zip(labels, counts, strict=True):
+        lines.append(f"| **{label}** | " + " | ".join(str(count) for count in row) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,92 @@
+"""From a trained net to a model folder: weights, spec, calibration, measures and card."""
+
+import json
+import platform
+import shutil
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_video import __version__, nets
+from fer_video.backend import keras
+from fer_video.classify import KerasClassifier
+from fer_video.files import sha256_of
+from fer_video.labels import EMOTIONS
+from fer_video.learn.card import model_card
+from fer_video.learn.dataset import VALIDATION, Faces, ferplus_majority, sha256_of_data
+from fer_video.learn.evaluate import evaluate, fit_temperature
+from fer_video.options import TrainOptions
+from fer_video.types import CropSpec
+from fer_video.weights import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, ModelSpec
+
+
+def provenance(data: Path, ferplus: Path | None, options: TrainOptions) -> dict[str, Any]:
+    """Describe everything that decides the weights, as ``model.json`` records it."""
+    return {
+        "options": asdict(options),
+        "data": data.name,
+        "data_sha256": sha256_of_data(data),
+        "ferplus": None if ferplus is None else ferplus.name,
+        "ferplus_sha256": None if ferplus is None else sha256_of_data(ferplus),
+    }
+
+
+def export(
+    net: keras.Model, faces: Faces, name: str, folder: Path, decided_by: dict[str, Any]
+) -> ModelSpec:
+    """Write a model folder; calibrate on validation, measure once on test.
+
+    Args:
+        net: Trained; uncompiled, so that the weights file holds no optimizer.
+        faces: All splits.
+        name: Of the model.
+        folder: Where to write; replaced if it exists.
+        decided_by: What ``provenance`` tells.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    net.save_weights(folder / WEIGHTS_FILE)
+    spec = ModelSpec(
+        name=name,
+        net=net.name,
+        sha256=sha256_of(folder / WEIGHTS_FILE),
+        labels=EMOTIONS,
+        crop=CropSpec(),
+        parameters=net.count_params(),
+        multiply_adds=nets.multiply_adds(net),
+        training=decided_by
+        | {
+            "fer_video": __version__,
+            "keras": keras.__version__,
+            "python": platform.python_version(),
+        },
+        folder=folder,
+    )
+    spec = replace(spec, temperature=_calibrated(spec, faces.part(VALIDATION)))
+    classifier = KerasClassifier(spec, batch_size=64, device="cpu")
+    measured = evaluate(classifier, faces, spec.labels)
+    spec = replace(spec, metrics={**measured, "seconds_per_crop": _seconds_per_crop(classifier)})
+    content = {key: value for key, value in asdict(spec).items() if key != "folder"}
+    (folder / SPEC_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (folder / CARD_FILE).write_text(model_card(spec), encoding="utf-8")
+    return spec
+
+
+def _calibrated(spec: ModelSpec, validation: Faces) -> float:
+    """The temperature that fits what people saw, or the labels where nobody was asked."""
+    truth = validation.labels
+    if validation.votes is not None:
+        truth = ferplus_majority(validation.votes)
+    known = truth >= 0
+    classifier = KerasClassifier(spec, batch_size=64, device="cpu")
+    return fit_temperature(classifier(validation.images[known]), truth[known])
+
+
+def _seconds_per_crop(classifier: KerasClassifier) -> float:
+    crops = np.zeros((640, *nets.CROP_SHAPE[:2]), np.uint8)
+    started = time.perf_counter()
+    classifier(crops)
+    return (time.perf_counter() - started) / len(crops)

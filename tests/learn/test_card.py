@@ -1,0 +1,141 @@
+import shlex
+from dataclasses import asdict
+
+import pytest
+from typer.testing import CliRunner
+
+from fer_video.cli import app
+from fer_video.labels import EMOTIONS
+from fer_video.learn.card import model_card, wilson_interval
+from fer_video.options import TrainOptions
+from fer_video.types import CropSpec
+from fer_video.weights import ModelSpec
+
+
+def measured(n: int, accuracy: float, right: int) -> dict[str, object]:
+    confusion = [[right if row == column else 1 for column in range(7)] for row in range(7)]
+    return {
+        "n": n,
+        "accuracy": accuracy,
+        "macro_f1": accuracy - 0.05,
+        "calibration_error": accuracy / 100,
+        "confusion": confusion,
+    }
+
+
+def spec(ferplus: str | None = "fer2013new.csv") -> ModelSpec:
+    metrics: dict[str, object] = {
+        "label": measured(3589, 0.6612, 41),
+        "label_without_copies": measured(3301, 0.6523, 42),
+        "seconds_per_crop": 0.00123,
+    }
+    if ferplus:
+        metrics |= {
+            "ferplus": measured(3136, 0.8434, 43),
+            "ferplus_without_copies": measured(2900, 0.8345, 44),
+        }
+    return ModelSpec(
+        name="mine",
+        net="compact_se_resnet",
+        sha256="ab" * 32,
+        labels=EMOTIONS,
+        crop=CropSpec(),
+        temperature=1.234,
+        parameters=912_345,
+        multiply_adds=60_100_000,
+        metrics=metrics,
+        training={
+            "options": asdict(TrainOptions(epochs=7, learning_rate=0.001, ferplus_share=0.25)),
+            "data": "my faces.csv",
+            "data_sha256": "cd" * 32,
+            "ferplus": ferplus,
+            "ferplus_sha256": "ef" * 32 if ferplus else None,
+            "fer_video": "0.1.0",
+            "keras": "3.15.1",
+        },
+    )
+
+
+def test_the_card_shows_every_measure_of_every_test() -> None:
+    lines = model_card(spec()).splitlines()
+    for found in (
+        "| 3,589 | 66.1% (64.6% to 67.7%) | 0.611 | 0.007 |",
+        "| 3,301 | 65.2% (63.6% to 66.8%) | 0.602 | 0.007 |",
+        "| 3,136 | 84.3% (83.0% to 85.6%) | 0.793 | 0.008 |",
+        "| 2,900 | 83.5% (82.1% to 84.8%) | 0.784 | 0.008 |",
+    ):
+        assert sum(line.endswith(found) for line in lines) == 1
+
+
+def test_the_card_describes_the_network() -> None:
+    card = model_card(spec())
+    for fact in (
+        "912,345 parameters",
+        "60.1 M multiply-adds",
+        "1.23 ms per crop",
+        "48x48",
+        "1.234",
+        "ab" * 32,
+        "MIT",
+        "angry, disgust, fear, happy, sad, surprise, neutral",
+    ):
+        assert fact in card
+
+
+def test_the_confusion_is_of_what_people_saw_where_they_were_asked() -> None:
+    card = model_card(spec())
+    assert "Confusion on FER+ majority of the voters" in card
+    assert "| **angry** | 43 | 1 | 1 | 1 | 1 | 1 | 1 |" in card
+    assert "| **neutral** | 1 | 1 | 1 | 1 | 1 | 1 | 43 |" in card
+    assert "agrees with its label for only 67 %" in card
+
+
+def test_a_card_without_votes_does_not_speak_of_them_as_measured() -> None:
+    card = model_card(spec(ferplus=None))
+    assert "Confusion on label of the data set" in card
+    assert "| **angry** | 41 |" in card
+    assert "Target: the label of the data set." in card
+    assert "67 %" not in card
+    assert "--ferplus " not in card
+
+
+def test_the_card_names_failures_and_uses_to_refuse() -> None:
+    card = model_card(spec())
+    for sentence in (
+        "It does not know what a person\nfeels",
+        "Disgust and fear are rare in the data and often missed",
+        "Not measured: profile views, children, old age, dark skin, masks, glasses",
+        "The faces are posed",
+        "Deciding about a person: hiring, grading, policing, diagnosis, credit",
+        "Inferring emotions of people at work or in education",
+        "Claiming what someone feels",
+    ):
+        assert sentence in card
+
+
+@pytest.mark.parametrize("ferplus", ["fer2013new.csv", None])
+def test_the_command_of_the_card_repeats_the_training(ferplus) -> None:
+    card = model_card(spec(ferplus))
+    (command,) = (line for line in card.splitlines() if line.startswith("fer-video train"))
+    words = shlex.split(command)[2:]
+    chosen = dict(zip(words[::2], words[1::2], strict=True))
+    given = {"--data": "my faces.csv", "--out": "models/mine"}
+    assert chosen == given | ({"--ferplus": ferplus} if ferplus else {}) | {
+        "--net": "compact_se_resnet",
+        "--epochs": "7",
+        "--batch-size": "128",
+        "--learning-rate": "0.001",
+        "--ferplus-share": "0.25",
+        "--precision": "float32",
+        "--seed": "0",
+    }
+    # the command line knows every option of it: it gets as far as the data
+    result = CliRunner().invoke(app, ["train", *words])
+    assert "No such option" not in result.output
+    assert result.exit_code == 8
+
+
+def test_the_interval_of_a_perfect_score_is_not_empty() -> None:
+    low, high = wilson_interval(1.0, 20)
+    assert low == pytest.approx(0.839, abs=0.001)
+    assert high == pytest.approx(1)
