@@ -4,12 +4,15 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary
 from fer_video.weights import ModelSpec
+
+if TYPE_CHECKING:  # it brings Keras, which most commands do without
+    from fer_video.nets import NetSummary
 
 
 @dataclass(slots=True)
@@ -95,6 +98,20 @@ def models_table(specs: Iterable[ModelSpec]) -> str:
             for spec in specs
         )
         or "no models: set FER_VIDEO_MODELS to a folder of them, or install fer-video anew"
+    )
+
+
+def nets_table(nets: "Iterable[NetSummary]") -> str:
+    """Describe architectures as aligned text."""
+    return "\n".join(
+        [
+            f"{'net':<18}{'parameters':>12}{'multiply-adds':>15}",
+            *(
+                f"{net.name:<18}{net.parameters:>12,}{net.multiply_adds / 1e6:>13.1f} M"
+                f"  {net.purpose}"
+                for net in nets
+            ),
+        ]
     )
 
 
