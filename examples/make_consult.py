@@ -33,7 +33,9 @@ def main(out: Path) -> None:
     with Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as image:
         hopper = np.asarray(image.convert("RGB").resize((512, 606)))[0:420, 46:466]
     with av.open(str(out), "w") as container:
-        picture = container.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "veryfast"})
+        picture = container.add_stream(
+            "libx264", rate=FPS, options={"crf": "20", "preset": "veryfast"}
+        )
         picture.width, picture.height, picture.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         sound = container.add_stream("aac", rate=SOUND_RATE)
         for index in range(SECONDS * FPS):

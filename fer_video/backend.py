@@ -9,6 +9,7 @@ import os
 from fer_video.quiet import quiet_startup
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings, but no news
 with quiet_startup():
     import keras
 

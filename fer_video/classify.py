@@ -1,4 +1,4 @@
-"""Naming expressions: the classifier, and the stage that feeds it crops in batches."""
+"""Naming expressions: the classifier, and the stages that cut crops and feed them to it."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -15,8 +15,8 @@ from fer_video.options import ClassifyOptions, DeviceChoice
 from fer_video.quiet import quiet_startup
 from fer_video.types import CropSpec, DetectedFrame, Face, Floats, Image, Moment, Observation
 
-_MOMENTS_PER_CROP = 4
-"""Moments that may wait, as a multiple of the batch: a faceless hour must not pile up."""
+_FRAMES_PER_CROP = 4
+"""Frames that may wait, as a multiple of the batch: a faceless hour must not pile up."""
 
 
 class Classifier(Protocol):
@@ -48,8 +48,7 @@ class KerasClassifier:
         self.device = _choose_device(device)
         self._batch_size = batch_size
         with quiet_startup(), keras.device(self.device):
-            self._net = nets.build(spec.net, len(spec.labels))
-            _load_weights(self._net, spec)
+            self._net = load_net(spec, spec.net)
             # the first call compiles; what it prints belongs to the start-up
             self._predict(np.zeros((1, spec.crop.size_px, spec.crop.size_px), np.uint8))
 
@@ -69,7 +68,15 @@ class KerasClassifier:
         return predicted[: len(crops)]
 
 
-def _load_weights(net: keras.Model, spec: weights.ModelSpec) -> None:
+def load_net(spec: weights.ModelSpec, net_name: str) -> keras.Model:
+    """Build a net and put the weights of a trained model into it.
+
+    Raises:
+        ModelError: The model is of another net, or its weights do not fit.
+    """
+    if spec.net != net_name:
+        raise ModelError(f"{spec.folder} is a {spec.net}, not a {net_name}")
+    net = nets.build(net_name, len(spec.labels))
     try:
         with warnings.catch_warnings():
             # Keras leaves what it cannot find in the file at random, and only warns
@@ -77,6 +84,7 @@ def _load_weights(net: keras.Model, spec: weights.ModelSpec) -> None:
             net.load_weights(spec.weights)
     except (ValueError, OSError, UserWarning) as error:
         raise ModelError(f"{spec.weights} does not fit the net {spec.net}") from error
+    return net
 
 
 def load_classifier(options: ClassifyOptions) -> KerasClassifier:
@@ -102,50 +110,53 @@ def temper(probabilities: Floats, temperature: float) -> Floats:
     return np.asarray(scaled / scaled.sum(axis=1, keepdims=True), np.float32)
 
 
-def classify(
-    detected: Iterable[DetectedFrame], classifier: Classifier, crop: CropSpec, batch_size: int
-) -> Iterator[Moment]:
-    """Classify every face; one moment per frame, in order, with or without faces.
-
-    Crops are cut as frames arrive, so no picture is held while a batch fills.
-    """
-    waiting: list[_Waiting] = []
-    n_crops = 0
-    for item in detected:
-        waiting.append(_cut(item, crop))
-        n_crops += len(waiting[-1].crops)
-        if n_crops >= batch_size or len(waiting) >= _MOMENTS_PER_CROP * batch_size:
-            yield from _classified(waiting, classifier)
-            waiting, n_crops = [], 0
-    yield from _classified(waiting, classifier)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
-    """A frame of which only the crops are kept."""
+class CroppedFrame:
+    """A frame of which only the faces are kept."""
 
     index: int
     pts: int
     time_s: float
     faces: tuple[Face, ...]
-    crops: list[Image]
+    crops: tuple[Image, ...]
+    """One per face, full range, uint8 ``(size_px, size_px)``."""
 
 
-def _cut(item: DetectedFrame, crop: CropSpec) -> _Waiting:
-    frame, faces = item.frame, item.faces or ()
-    crops = [crop_face(frame.gray, face.landmarks, crop, frame.full_range) for face in faces]
-    return _Waiting(frame.index, frame.pts, frame.time_s, faces, crops)
+def cut_crops(detected: Iterable[DetectedFrame], crop: CropSpec) -> Iterator[CroppedFrame]:
+    """Cut the faces out of each frame, in order; the frame itself is let go."""
+    for item in detected:
+        frame, faces = item.frame, item.faces or ()
+        crops = (crop_face(frame.gray, face.landmarks, crop, frame.full_range) for face in faces)
+        yield CroppedFrame(frame.index, frame.pts, frame.time_s, faces, tuple(crops))
 
 
-def _classified(waiting: list[_Waiting], classifier: Classifier) -> Iterator[Moment]:
-    crops = [crop for item in waiting for crop in item.crops]
+def classify(
+    frames: Iterable[CroppedFrame], classifier: Classifier, batch_size: int
+) -> Iterator[Moment]:
+    """Classify every face; one moment per frame, in order, with or without faces.
+
+    Crops of several frames and people share a batch; its size changes no number.
+    """
+    waiting: list[CroppedFrame] = []
+    n_crops = 0
+    for frame in frames:
+        waiting.append(frame)
+        n_crops += len(frame.crops)
+        if n_crops >= batch_size or len(waiting) >= _FRAMES_PER_CROP * batch_size:
+            yield from _classified(waiting, classifier)
+            waiting, n_crops = [], 0
+    yield from _classified(waiting, classifier)
+
+
+def _classified(waiting: list[CroppedFrame], classifier: Classifier) -> Iterator[Moment]:
+    crops = [crop for frame in waiting for crop in frame.crops]
     rows: Iterator[Any] = iter(classifier(np.stack(crops)) if crops else ())
-    for item in waiting:
+    for frame in waiting:
         observations = tuple(
             Observation(face, next(rows), sharpness(crop), brightness(crop))
-            for face, crop in zip(item.faces, item.crops, strict=True)
+            for face, crop in zip(frame.faces, frame.crops, strict=True)
         )
-        yield Moment(item.index, item.pts, item.time_s, observations)
+        yield Moment(frame.index, frame.pts, frame.time_s, observations)
 
 
 def _choose_device(choice: DeviceChoice) -> str:

@@ -1,5 +1,7 @@
 """The emotion vocabulary: its order, its names in other languages, and how data sets spell it."""
 
+import re
+import unicodedata
 from typing import Literal
 
 from fer_video.errors import OptionError
@@ -55,3 +57,42 @@ def display_name(emotion: str, language: Language = "en") -> str:
     if language == "fr":
         return _FRENCH.get(emotion, emotion)
     raise OptionError(f"unknown language {language!r}: choose en or fr")
+
+
+def plain(name: str) -> str:
+    """Reduce a name to what tells it from others: no accents, case, spaces, dashes or underscores.
+
+    An accent may be part of its letter or, as macOS writes file names, stand after it.
+
+    >>> plain("Public_Test"), plain("Cole\u0300re")
+    ('publictest', 'colere')
+    """
+    # NFKD sets every accent after its letter, where [^\W_] no longer matches it
+    return "".join(re.findall(r"[^\W_]", unicodedata.normalize("NFKD", name))).casefold()
+
+
+_SYNONYMS = {
+    "angry": ("anger", "en colère", "fâché"),
+    "disgust": ("disgusted", "dégoûté"),
+    "fear": ("afraid", "fearful", "scared", "effrayé"),
+    "happy": ("happiness", "joy", "joyful", "heureux", "joyeux"),
+    "sad": ("sadness", "triste"),
+    "surprise": ("surprised", "surpris"),
+    "neutral": (),
+}
+"""How else data sets call an emotion. No numbers: they mean other emotions in RAF-DB."""
+
+_EMOTION_OF_NAME = {
+    plain(name): emotion
+    for emotion, synonyms in _SYNONYMS.items()
+    for name in (emotion, _FRENCH[emotion], *synonyms)
+}
+
+
+def emotion_named(name: str) -> str | None:
+    """Find the emotion that a data set means by a name in English or French.
+
+    >>> emotion_named("Happiness"), emotion_named("COLÈRE"), emotion_named("contempt")
+    ('happy', 'angry', None)
+    """
+    return _EMOTION_OF_NAME.get(plain(name))

@@ -156,6 +156,8 @@ class TrainOptions:
 
     net: str = "compact_se_resnet"
     """A name in ``fer_video.nets.NETS``."""
+    start_from: str = ""
+    """Name or folder of a model of the same net to go on from; empty starts at random."""
     epochs: int = 60
     batch_size: int = 128
     learning_rate: float = 2e-3
@@ -168,16 +170,21 @@ class TrainOptions:
     """Of the moving average of the weights that is exported, per step."""
     precision: Precision = "float32"
     """What the net computes in while it trains; bfloat16 is twice as fast on recent CPUs."""
+    val_share: float = 0.1
+    """Share of the images that becomes validation, and test in one folder of emotions, where a
+    folder has no such split; in (0, 0.5)."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, "--epochs", self.epochs, "1 or more")
         _require(self.batch_size >= 1, "--batch-size", self.batch_size, "1 or more")
+        _require(self.seed >= 0, "--seed", self.seed, "0 or more")
         _require(self.learning_rate > 0, "--learning-rate", self.learning_rate, "above 0")
         _require(0 <= self.ferplus_share <= 1, "--ferplus-share", self.ferplus_share, "in [0, 1]")
         _require(0 <= self.ema_momentum < 1, "--ema", self.ema_momentum, "in [0, 1)")
         _require(self.precision in ("float32", "bfloat16"), "--precision", self.precision,
                  "float32 or bfloat16")  # fmt: skip
+        _require(0 < self.val_share < 0.5, "--val-share", self.val_share, "in (0, 0.5)")
 
 
 def _require(holds: bool, option: str, value: object, allowed: str) -> None:

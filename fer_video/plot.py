@@ -1,6 +1,6 @@
-"""A finished timeline as a figure: one panel per track, the time axis shared."""
+"""Figures: a finished timeline, one panel per track; and the faces of a data set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +58,12 @@ _WORDS: dict[Language, dict[str, str]] = {
     },
 }
 
+_DPI = 200
+_GAP_PX = 3
+"""Between the faces of a data set."""
+_NAMES_IN, _MARGIN_IN = 0.85, 0.12
+
+Crops = np.ndarray[Any, np.dtype[np.uint8]]
 Values = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
@@ -85,10 +91,7 @@ def plot_timeline(
         OutputError: The suffix names another format, or the place cannot be written.
     """
     check_suffix(out, "plot")
-    kind = out.suffix.lower().removeprefix(".")
-    figure = draw_timeline(table, view, title)
-    with whole_file(out) as temporary:
-        figure.savefig(temporary, format=kind, dpi=200, metadata=_UNDATED.get(kind))
+    _save(draw_timeline(table, view, title), out)
 
 
 def draw_timeline(table: pd.DataFrame, view: ViewOptions, title: str | None = None) -> Figure:
@@ -118,6 +121,56 @@ def draw_timeline(table: pd.DataFrame, view: ViewOptions, title: str | None = No
     return figure
 
 
+def plot_samples(samples: Mapping[str, Crops], totals: Mapping[str, int], out: Path) -> None:
+    """Draw faces of a data set, a row per emotion.
+
+    Args:
+        samples: Gray faces to show by emotion, uint8, shape ``(n, size, size)`` each.
+        totals: How many faces the data set has of each emotion.
+        out: The figure, PNG, SVG or PDF; replaced if it exists, and whole or absent.
+
+    Raises:
+        OutputError: The suffix names another format, or the place cannot be written.
+    """
+    check_suffix(out, "plot")
+    _save(draw_samples(samples, totals), out)
+
+
+def draw_samples(samples: Mapping[str, Crops], totals: Mapping[str, int]) -> Figure:
+    """Draw faces of a data set as a figure, at two pixels of a PNG for one of a face."""
+    columns = max(1, *(len(faces) for faces in samples.values()))
+    size_px = max(faces.shape[-1] for faces in samples.values())
+    cell_in = 2 * (size_px + _GAP_PX) / _DPI
+    width_in = _NAMES_IN + columns * cell_in + _MARGIN_IN
+    height_in = len(samples) * cell_in + 2 * _MARGIN_IN
+    figure = Figure(figsize=(width_in, height_in))
+    figure.subplots_adjust(
+        left=_NAMES_IN / width_in,
+        right=1 - _MARGIN_IN / width_in,
+        bottom=_MARGIN_IN / height_in,
+        top=1 - _MARGIN_IN / height_in,
+        hspace=0,
+    )
+    rows = figure.subplots(len(samples), squeeze=False)[:, 0]
+    for axes, (emotion, faces) in zip(rows, samples.items(), strict=True):
+        axes.imshow(_strip(faces, columns, size_px), cmap="gray", vmin=0, vmax=255,
+                    interpolation="nearest", aspect="auto")  # fmt: skip
+        axes.set_axis_off()
+        beside = {"transform": axes.transAxes, "ha": "right"}
+        axes.text(-0.015, 0.58, emotion, fontsize=10, **beside)
+        axes.text(-0.015, 0.3, f"{totals[emotion]:,}", fontsize=8, color="#666666", **beside)
+    return figure
+
+
+def _strip(faces: Crops, columns: int, size_px: int) -> Crops:
+    """Set faces side by side on white."""
+    cell_px = size_px + _GAP_PX
+    strip = np.full((cell_px, columns * cell_px), 255, np.uint8)
+    for column, face in enumerate(faces):
+        strip[:size_px, column * cell_px : column * cell_px + size_px] = face
+    return strip
+
+
 def trace_of(
     times_s: "pd.Series[float]", probabilities: pd.DataFrame, step_s: float, thin_s: float
 ) -> Trace:
@@ -145,6 +198,12 @@ def trace_of(
         trace_times += [thin_times, np.array([stop_s, stop_s])]
         trace_values += [thin_values, thin_values[-1:], gap]
     return Trace(np.concatenate(trace_times), np.concatenate(trace_values))
+
+
+def _save(figure: Figure, out: Path) -> None:
+    kind = out.suffix.lower().removeprefix(".")
+    with whole_file(out) as temporary:
+        figure.savefig(temporary, format=kind, dpi=_DPI, metadata=_UNDATED.get(kind))
 
 
 def _thin(times: Values, values: Values, thin_s: float) -> tuple[Values, Values]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_video.classify import classify, load_classifier, temper
+from fer_video.classify import CroppedFrame, classify, cut_crops, load_classifier, temper
 from fer_video.labels import EMOTIONS
 from fer_video.options import ClassifyOptions
 from fer_video.types import CropSpec, DetectedFrame, Frame
@@ -51,10 +51,12 @@ def test_a_temperature_of_1_changes_nothing_and_a_higher_one_doubts_more() -> No
     assert temper(temper(sure, 2.0), 0.5) == pytest.approx(sure, abs=1e-5)
 
 
-def detected(n_faces: int, time_s: float = 0.0) -> DetectedFrame:
+def cropped(n_faces: int, time_s: float = 0.0) -> CroppedFrame:
     rgb = picture(*(Square(2 + 20 * n, 8) for n in range(n_faces)))
     (faces,) = bright_square([rgb])
-    return DetectedFrame(Frame(0, 0, time_s, rgb[..., 0], full_range=True), faces)
+    frame = Frame(0, 0, time_s, rgb[..., 0], full_range=True)
+    (item,) = cut_crops([DetectedFrame(frame, faces)], CropSpec())
+    return item
 
 
 class Counting:
@@ -70,27 +72,34 @@ class Counting:
         return np.stack([first, 1 - first], axis=1).astype(np.float32)
 
 
+def test_every_face_is_cut_out_and_the_frame_let_go() -> None:
+    item = cropped(2, time_s=0.5)
+    assert item.time_s == 0.5
+    assert len(item.faces) == len(item.crops) == 2
+    assert {crop.shape for crop in item.crops} == {(48, 48)}
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 64])
 def test_every_frame_gives_one_moment_in_order_whatever_the_batch(batch_size: int) -> None:
-    items = [detected(n_faces % 3, time_s=n_faces / 25) for n_faces in range(11)]
-    moments = list(classify(items, Counting(), CropSpec(), batch_size))
-    assert [moment.time_s for moment in moments] == [item.frame.time_s for item in items]
+    frames = [cropped(n % 3, time_s=n / 25) for n in range(11)]
+    moments = list(classify(frames, Counting(), batch_size))
+    assert [moment.time_s for moment in moments] == [frame.time_s for frame in frames]
     assert [len(moment.observations) for moment in moments] == [n % 3 for n in range(11)]
-    for item, moment in zip(items, moments, strict=True):
-        assert [seen.face for seen in moment.observations] == list(item.faces or ())
+    for frame, moment in zip(frames, moments, strict=True):
+        assert tuple(seen.face for seen in moment.observations) == frame.faces
         for seen in moment.observations:
             assert seen.probabilities[0] * 255 == pytest.approx(seen.brightness, abs=0.01)
 
 
 def test_crops_of_several_frames_and_people_share_a_batch() -> None:
     counting = Counting()
-    list(classify([detected(2)] * 10, counting, CropSpec(), 8))
+    list(classify([cropped(2)] * 10, counting, 8))
     assert counting.sizes == [8, 8, 4]
 
 
 def test_a_faceless_hour_neither_waits_for_a_batch_nor_runs_the_network() -> None:
     counting, taken = Counting(), []
-    faceless = (taken.append(n) or detected(0) for n in range(1000))
-    next(classify(faceless, counting, CropSpec(), 8))
+    faceless = (taken.append(n) or cropped(0) for n in range(1000))
+    next(classify(faceless, counting, 8))
     assert len(taken) == 32
     assert counting.sizes == []

@@ -13,6 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from fer_video import cli, options, read_timeline, weights
+from fer_video.nets import NETS
+from tests.learn.faces import draw, save
 from tests.scenes import (
     Square,
     damage,
@@ -150,9 +152,73 @@ def test_models_are_listed_with_what_they_are_worth() -> None:
     assert f"{spec.metrics['ferplus']['accuracy']:.3f}" in out
 
 
+def test_nets_are_listed_with_what_they_cost() -> None:
+    code, out, err = run("nets")
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert {line.split()[0] for line in lines[1:]} == set(NETS)
+    assert (
+        "mini_xception           58,423          5.5 M  "
+        "Build four separable residual modules of 16 to 128 filters."
+    ) in lines
+    assert len({line.find("  Build") for line in lines[1:]}) == 1
+
+
+def faces_by_emotion(folder: Path) -> Path:
+    for emotion, label in (("colère", 0), ("joie", 3)):
+        for number in range(10):
+            save(folder / emotion / f"{number}.png", draw(label, number))
+    return folder
+
+
+def test_a_data_set_is_described_and_its_faces_are_shown(tmp_path: Path) -> None:
+    folder = faces_by_emotion(tmp_path / "faces")
+    (folder / "notes.txt").touch()
+    picture = tmp_path / "samples.png"
+    code, out, err = run("dataset", folder, "--samples", picture, "--val-share", 0.2)
+    assert (code, err) == (0, "")
+    assert [line.split() for line in out.splitlines() if line.startswith(("happy", "all"))] == [
+        ["happy", "6", "2", "2", "10"],
+        ["all", "12", "4", "4", "20"],
+    ]
+    assert out.splitlines()[-3:] == [
+        "  notes.txt is not named like an image",
+        "bad: 0 of 20 (0 %)",
+        f"wrote {picture}",
+    ]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    before = picture.read_bytes()
+    assert run("dataset", folder, "--samples", picture)[0] == 6
+    assert run("dataset", folder, "--samples", picture, "--force")[0] == 0
+    assert picture.read_bytes() == before
+
+
+def test_a_data_set_that_cannot_be_learned_from_is_described_and_refused(tmp_path: Path) -> None:
+    faces_by_emotion(tmp_path / "test")
+    code, out, err = run("dataset", tmp_path)
+    assert code == 8
+    assert "copies of one in test" in out
+    assert err == f"fer-video: cannot use {tmp_path}: its train split is empty\n"
+
+
+def test_a_data_set_that_cannot_be_read_gets_one_line_and_exit_code_8(tmp_path: Path) -> None:
+    (tmp_path / "faces.zip").write_text("dear diary")
+    for path in (tmp_path / "nowhere", tmp_path / "faces.zip", tmp_path):
+        code, out, err = run("dataset", path, "--samples", tmp_path / "samples.png")
+        assert (code, out) == (8, "")
+        assert err.startswith(f"fer-video: cannot use {path}: ")
+        assert err.count("\n") == 1
+    assert files(tmp_path) == ["faces.zip"]
+    assert run("dataset", tmp_path, "--val-share", 0.5)[2] == (
+        "fer-video: --val-share must be in (0, 0.5), got 0.5\n"
+    )
+
+
 def test_version_and_help_are_there_for_every_command() -> None:
     assert run("--version")[1].startswith("fer-video ")
-    for command in ("analyze", "plot", "annotate", "models", "train", "evaluate"):
+    for command in (
+        "analyze", "plot", "annotate", "models", "nets", "dataset", "train", "evaluate",
+    ):  # fmt: skip
         assert run(command, "--help")[0] == 0
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fer_video import AnalysisOptions, SampleOptions, analyze, moments
-from fer_video.classify import classify
+from fer_video.classify import classify, cut_crops
 from fer_video.detect import detect
 from fer_video.options import DetectOptions
 from fer_video.pipeline import prefetch
@@ -27,7 +27,7 @@ def run_stages(path: Path, options: AnalysisOptions, batch_size: int = 4) -> lis
         )
         detected = detect(frames, bright_square, options.detect, batch_size)
         tracked = track(detected, options.track, options.detect.min_score)
-        return list(classify(tracked, one_half, CropSpec(), batch_size))
+        return list(classify(cut_crops(tracked, CropSpec()), one_half, batch_size))
 
 
 SMALL_FACES = DetectOptions(min_face_px=8)

@@ -14,8 +14,15 @@ _TESTS = {
 }
 
 _OPTIONS_OF_COMMAND = (
-    "net", "epochs", "batch_size", "learning_rate", "ferplus_share", "precision", "seed",
-)  # fmt: skip
+    "net",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "ferplus_share",
+    "val_share",
+    "precision",
+    "seed",
+)
 """Those that ``fer-video train`` takes."""
 
 _TEMPLATE = """\
@@ -36,10 +43,10 @@ feels.
 
 ## How it was made
 
-{made}
+{made} All options and the checksums of the data are in `model.json`, every epoch in `history.csv`.
 
 ```
-{command}
+{commands}
 ```
 
 Exact copies of validation and test images were kept out of training, and so were blank images
@@ -97,7 +104,7 @@ def model_card(spec: ModelSpec) -> str:
         sha256=spec.sha256,
         licence=spec.licence,
         made=_made(spec.training),
-        command=_command(spec),
+        commands="\n".join(_commands(spec.training, spec.name)),
         results="\n".join(_result(spec, test) for test in _TESTS if test in spec.metrics),
         disagreement=_DISAGREEMENT if test == "ferplus" else "",
         confusion_title=_TESTS[test],
@@ -106,28 +113,38 @@ def model_card(spec: ModelSpec) -> str:
 
 
 def _made(training: dict[str, Any]) -> str:
-    options = training["options"]
+    """Describe a training in a paragraph, after those of the models that it went on from."""
+    options, start = training["options"], training["start"]
     target = (
         f"{options['ferplus_share']:.0%} FER+ vote shares and the rest the label of the data set"
         if training["ferplus"]
         else "the label of the data set"
     )
-    return (
+    made = (
         f"{options['epochs']} epochs in batches of {options['batch_size']}, computed in "
         f"{options['precision']}, seed {options['seed']}. Target: {target}. "
-        f"fer-video {training['fer_video']}, Keras {training['keras']}. All options and the "
-        "checksums of the data are in `model.json`, every epoch in `history.csv`."
+        f"fer-video {training['fer_video']}, Keras {training['keras']}."
     )
+    if start is None:
+        return made
+    return f"{_made(start['training'])}\n\nThen, from those weights: {made}"
 
 
-def _command(spec: ModelSpec) -> str:
-    training = spec.training
-    votes = ["--ferplus", training["ferplus"]] if training["ferplus"] else []
+def _commands(training: dict[str, Any], name: str) -> list[str]:
+    """Repeat how a model came about, the first training first."""
+    start = training["start"]
+    before = _commands(start["training"], start["name"]) if start else []
+    files = ["--data", training["data"], "--out", f"models/{name}"]
+    if training["ferplus"]:
+        files += ["--ferplus", training["ferplus"]]
+    if start:
+        files += ["--from", f"models/{start['name']}"]
     chosen = [
-        f"--{name.replace('_', '-')} {training['options'][name]}" for name in _OPTIONS_OF_COMMAND
+        f"--{option.replace('_', '-')} {training['options'][option]}"
+        for option in _OPTIONS_OF_COMMAND
+        if option in training["options"]  # an older version knew fewer
     ]
-    files = ["--data", training["data"], *votes, "--out", f"models/{spec.name}"]
-    return " ".join(["fer-video train", shlex.join(files), *chosen])
+    return [*before, " ".join(["fer-video train", shlex.join(files), *chosen])]
 
 
 def _result(spec: ModelSpec, test: str) -> str:

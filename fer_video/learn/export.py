@@ -20,7 +20,7 @@ from fer_video.learn.dataset import VALIDATION, Faces, ferplus_majority, sha256_
 from fer_video.learn.evaluate import evaluate, fit_temperature
 from fer_video.options import TrainOptions
 from fer_video.types import CropSpec
-from fer_video.weights import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, ModelSpec
+from fer_video.weights import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, ModelSpec, find
 
 
 def provenance(data: Path, ferplus: Path | None, options: TrainOptions) -> dict[str, Any]:
@@ -31,7 +31,16 @@ def provenance(data: Path, ferplus: Path | None, options: TrainOptions) -> dict[
         "data_sha256": sha256_of_data(data),
         "ferplus": None if ferplus is None else ferplus.name,
         "ferplus_sha256": None if ferplus is None else sha256_of_data(ferplus),
+        "start": _start(options.start_from),
     }
+
+
+def _start(name: str) -> dict[str, Any] | None:
+    """Describe the model that a training goes on from, and how that was made."""
+    if not name:
+        return None
+    spec = find(name)
+    return {"name": spec.name, "sha256": spec.sha256, "training": spec.training}
 
 
 def export(

@@ -12,6 +12,7 @@ import numpy as np
 
 from fer_video import nets
 from fer_video.backend import keras
+from fer_video.classify import load_net
 from fer_video.errors import DataError, OutputError, TrainError
 from fer_video.files import whole_file
 from fer_video.labels import EMOTIONS, FERPLUS_VOTES
@@ -22,12 +23,14 @@ from fer_video.learn.dataset import (
     VALIDATION,
     Faces,
     ferplus_distribution,
+    is_blank,
     is_copy_of,
     read_faces,
 )
 from fer_video.learn.export import export, provenance
 from fer_video.options import TrainOptions
-from fer_video.weights import ModelSpec
+from fer_video.quiet import quiet_startup
+from fer_video.weights import ModelSpec, find
 
 Array = np.ndarray[Any, Any]
 
@@ -55,7 +58,7 @@ def train(
     interruption goes on from there; on a CPU, to the same weights.
 
     Args:
-        data: ``fer2013.csv``, or a folder of images; see ``dataset.read_faces``.
+        data: ``fer2013.csv``, a folder of images or a zip; see ``dataset.read_faces``.
         ferplus: ``fer2013new.csv``, or None to learn from the labels of ``data`` alone.
         out: The model folder to write; its name becomes the model's.
         options: How to train.
@@ -63,14 +66,15 @@ def train(
 
     Raises:
         DataError: The data cannot be used.
+        ModelError: The model to go on from is missing, damaged, or of another net.
         OutputError: ``out`` exists, cannot be written, or holds the progress of another training.
         TrainError: The loss is not a number.
     """
     if out.exists():
         raise OutputError(out, "it exists; name a new model folder")
-    faces = read_faces(data, ferplus)
+    faces = read_faces(data, ferplus, options.val_share)
     progress = out.with_name(f".{out.name}.progress")
-    decided_by = provenance(data, ferplus, options)
+    decided_by = provenance(data, ferplus, options) | {"data_problems": len(faces.problems)}
     _claim(progress, decided_by)
     try:
         net = fit(faces, options, progress, report)
@@ -115,6 +119,7 @@ def fit(faces: Faces, options: TrainOptions, progress: Path, report: Report) -> 
 
     Raises:
         DataError: A split is empty, or training has fewer faces than a batch.
+        ModelError: The model to go on from is missing, damaged, or of another net.
         OutputError: ``progress`` cannot be written.
         TrainError: The loss is not a number.
     """
@@ -125,7 +130,10 @@ def fit(faces: Faces, options: TrainOptions, progress: Path, report: Report) -> 
     if not len(batches):
         reason = f"a batch of {options.batch_size} is more than its {len(training)} training faces"
         raise DataError(faces.source, f"{reason}: lower --batch-size")
-    net = _compiled(options, steps_per_epoch=len(batches))
+    with quiet_startup():
+        net = _compiled(options, steps_per_epoch=len(batches))
+        if options.start_from:
+            net.set_weights(load_net(find(options.start_from), options.net).get_weights())
     net.fit(
         batches,
         shuffle=False,  # Keras would shuffle them anew, from a state that is not saved
@@ -283,7 +291,7 @@ def trainable(faces: Faces) -> Faces:
     training = faces.part(TRAIN)
     judged = faces.where(faces.split != TRAIN)
     keep = ~is_copy_of(training, judged)
-    keep &= training.images.reshape(len(training), -1).std(axis=1) > 0
+    keep &= ~is_blank(training)
     if training.votes is not None:
         not_a_face = training.votes[:, FERPLUS_VOTES.index("NF")]
         keep &= not_a_face <= training.votes.sum(axis=1) / 2

@@ -67,3 +67,11 @@ def save(path: Path, image: np.ndarray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path)
     return path
+
+
+def assert_same(found: Faces, expected: Faces) -> None:
+    """Compare images, labels and splits."""
+    assert found.images.dtype == np.uint8
+    assert (found.images == expected.images).all()
+    assert found.labels.tolist() == expected.labels.tolist()
+    assert found.split.tolist() == expected.split.tolist()

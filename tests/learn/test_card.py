@@ -1,5 +1,5 @@
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from typer.testing import CliRunner
@@ -50,6 +50,7 @@ def spec(ferplus: str | None = "fer2013new.csv") -> ModelSpec:
             "data_sha256": "cd" * 32,
             "ferplus": ferplus,
             "ferplus_sha256": "ef" * 32 if ferplus else None,
+            "start": None,
             "fer_video": "0.1.0",
             "keras": "3.15.1",
         },
@@ -126,6 +127,7 @@ def test_the_command_of_the_card_repeats_the_training(ferplus) -> None:
         "--batch-size": "128",
         "--learning-rate": "0.001",
         "--ferplus-share": "0.25",
+        "--val-share": "0.1",
         "--precision": "float32",
         "--seed": "0",
     }
@@ -133,6 +135,17 @@ def test_the_command_of_the_card_repeats_the_training(ferplus) -> None:
     result = CliRunner().invoke(app, ["train", *words])
     assert "No such option" not in result.output
     assert result.exit_code == 8
+
+
+def test_a_model_that_went_on_from_another_tells_both_trainings() -> None:
+    first = replace(spec(), name="first")
+    start = {"name": "first", "sha256": first.sha256, "training": first.training}
+    card = model_card(replace(spec(), training=first.training | {"start": start}))
+    commands = [line for line in card.splitlines() if line.startswith("fer-video train")]
+    assert ["models/first" in line for line in commands] == [True, True]
+    assert "--from models/first" in commands[1]
+    assert "--from" not in commands[0]
+    assert "Then, from those weights: 7 epochs" in card
 
 
 def test_the_interval_of_a_perfect_score_is_not_empty() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_video.errors import DataError
-from fer_video.labels import EMOTIONS
+from fer_video.labels import EMOTIONS, FERPLUS_VOTES
 from fer_video.learn.dataset import (
     TEST,
     TRAIN,
@@ -16,9 +16,15 @@ from fer_video.learn.dataset import (
     ferplus_majority,
     is_copy_of,
     read_faces,
-    sha256_of_data,
 )
-from tests.learn.faces import csv_rows, draw, save, some_faces, votes, votes_rows, write_csv
+from tests.learn.faces import (
+    assert_same,
+    csv_rows,
+    some_faces,
+    votes,
+    votes_rows,
+    write_csv,
+)
 
 FER2013 = Path(__file__).resolve().parents[3] / "shared" / "data" / "fer2013"
 
@@ -26,13 +32,6 @@ FER2013 = Path(__file__).resolve().parents[3] / "shared" / "data" / "fer2013"
 @pytest.fixture
 def faces() -> Faces:
     return some_faces(train=5, validation=2, test=3)
-
-
-def assert_same(found: Faces, expected: Faces) -> None:
-    assert found.images.dtype == np.uint8
-    assert (found.images == expected.images).all()
-    assert found.labels.tolist() == expected.labels.tolist()
-    assert found.split.tolist() == expected.split.tolist()
 
 
 # CSV
@@ -53,7 +52,7 @@ def test_icml_face_data_csv_has_spaces_in_its_header_and_another_order(faces, tm
 
 
 def test_a_csv_longer_than_one_chunk_keeps_every_row_in_order(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("fer_video.learn.dataset._CHUNK_ROWS", 4)
+    monkeypatch.setattr("fer_video.learn.tables._CHUNK_ROWS", 4)
     faces = some_faces(train=6, validation=2, test=3)
     rows = csv_rows(faces)
     assert_same(read_faces(write_csv(tmp_path / "fer2013.csv", rows)), faces)
@@ -151,109 +150,98 @@ def test_votes_that_do_not_belong_to_the_faces_are_refused(
 
 
 def test_a_split_that_is_needed_and_empty_is_named_with_the_data(tmp_path) -> None:
-    path = write_csv(tmp_path / "fer2013.csv", csv_rows(some_faces(train=2, test=2)))
+    path = write_csv(tmp_path / "fer2013.csv", csv_rows(some_faces(train=7, test=2)))
     faces = read_faces(path)
     faces.require(TRAIN, TEST)
     with pytest.raises(DataError, match=r"fer2013\.csv: its validation split is empty"):
         faces.require(TRAIN, VALIDATION)
 
 
-# folders
+# the 1 % rule, and what one cannot learn from
 
 
-def test_a_folder_of_png_and_jpg_gives_labelled_faces(tmp_path) -> None:
-    save(tmp_path / "train" / "happy" / "b.png", draw(3, 0))
-    save(tmp_path / "train" / "Anger" / "a.JPG", draw(0, 1))
-    save(tmp_path / "validation" / "sad" / "a.bmp", draw(4, 2))
-    save(tmp_path / "test" / "neutral" / "a.png", draw(6, 3))
-    (tmp_path / "train" / "happy" / "notes.txt").touch()
-    save(tmp_path / "drafts" / "happy" / "a.png", draw(3, 4))
-    found = read_faces(tmp_path)
-    by_emotion = {EMOTIONS[label]: n for n, label in enumerate(found.labels)}
-    assert sorted(by_emotion) == ["angry", "happy", "neutral", "sad"]
-    assert (found.images[by_emotion["happy"]] == draw(3, 0)).all()
-    assert (found.images[by_emotion["neutral"]] == draw(6, 3)).all()
-    assert found.split[by_emotion["sad"]] == VALIDATION
-    assert sorted(found.split) == [TEST, TRAIN, TRAIN, VALIDATION]
+def rows_of_which_bad(total: int, bad: int) -> list[dict[str, object]]:
+    rows = csv_rows(some_faces(train=total - 4, validation=2, test=2))
+    for number in range(bad):
+        rows[5 * number + 3]["pixels"] = "1 2 3"
+    return rows
 
 
-def test_images_of_a_folder_become_gray_and_48_px(tmp_path) -> None:
-    green = np.zeros((96, 120, 3), np.uint8)
-    green[..., 1] = 255
-    save(tmp_path / "train" / "happy" / "large.png", green)
-    save(tmp_path / "test" / "happy" / "small.jpg", np.full((20, 30), 77, np.uint8))
-    found = read_faces(tmp_path)
-    levels = dict(zip(found.split.tolist(), found.images, strict=True))
-    assert found.images.shape == (2, 48, 48)
-    assert set(levels[TEST].ravel()) == {77}
-    # the weight of green in ITU-R BT.601 luma is 0.587
-    assert set(levels[VALIDATION].ravel()) == {150}
+def test_one_bad_row_in_a_hundred_is_left_out_and_named(tmp_path) -> None:
+    rows = rows_of_which_bad(total=200, bad=2)
+    found = read_faces(write_csv(tmp_path / "fer2013.csv", rows))
+    assert [str(problem) for problem in found.problems] == [
+        "line 5 does not hold 2304 gray levels of 0 to 255",
+        "line 10 does not hold 2304 gray levels of 0 to 255",
+    ]
+    assert_same(
+        found, read_faces(write_csv(tmp_path / "good.csv", rows[:3] + rows[4:8] + rows[9:]))
+    )
 
 
-def test_a_folder_without_validation_holds_out_every_tenth_training_image(tmp_path) -> None:
-    for number in range(40):
-        save(
-            tmp_path / "train" / ("fear", "sad")[number % 2] / f"{number:03d}.png", draw(2, number)
-        )
-    save(tmp_path / "test" / "sad" / "0.png", draw(4, 99))
-    found = read_faces(tmp_path)
-    held_out = found.part(VALIDATION)
-    assert [len(found.part(split)) for split in (TRAIN, VALIDATION, TEST)] == [36, 4, 1]
-    assert held_out.labels.tolist() == [2, 2, 4, 4]
-    assert (held_out.images == [draw(2, number) for number in (0, 20, 1, 21)]).all()
-    assert not is_copy_of(held_out, found.part(TRAIN)).any()
-    assert_same(read_faces(tmp_path), found)
+def test_more_than_one_bad_row_in_a_hundred_is_refused(tmp_path) -> None:
+    path = write_csv(tmp_path / "fer2013.csv", rows_of_which_bad(total=199, bad=2))
+    with pytest.raises(DataError, match=r"more than 1 % of it is bad \(2 of 199\): line 5 does"):
+        read_faces(path)
 
 
-def test_a_folder_with_validation_lends_nothing_to_it(tmp_path) -> None:
-    for number in range(20):
-        save(tmp_path / "train" / "fear" / f"{number}.png", draw(2, number))
-    save(tmp_path / "val" / "sad" / "0.png", draw(4, 99))
-    assert len(read_faces(tmp_path).part(TRAIN)) == 20
+def test_of_many_bad_rows_the_first_ten_are_named(tmp_path) -> None:
+    path = write_csv(tmp_path / "fer2013.csv", rows_of_which_bad(total=100, bad=12))
+    with pytest.raises(DataError) as caught:
+        read_faces(path)
+    assert caught.value.reason.count("does not hold") == 10
+    assert caught.value.reason.endswith(
+        "line 50 does not hold 2304 gray levels of 0 to 255; and 2 more"
+    )
 
 
-def test_a_folder_without_images_is_refused(tmp_path) -> None:
-    (tmp_path / "train" / "happy").mkdir(parents=True)
-    with pytest.raises(DataError, match="no images in folders like train/happy and test/happy"):
-        read_faces(tmp_path)
+def test_votes_stay_with_their_faces_where_a_row_is_bad(tmp_path) -> None:
+    faces = some_faces(train=196, validation=2, test=2)
+    rows = csv_rows(faces)
+    rows[3]["emotion"] = 9
+    rows[4]["Usage"] = "Practice"
+    seen = votes_rows(faces, [votes(happiness=number) for number in range(200)])
+    seen[6]["fear"] = "many"
+    found = read_faces(
+        write_csv(tmp_path / "fer2013.csv", rows), write_csv(tmp_path / "fer2013new.csv", seen)
+    )
+    assert found.votes[:, FERPLUS_VOTES.index("happiness")].tolist() == [
+        number for number in range(200) if number not in (3, 4, 6)
+    ]
+    assert [str(problem) for problem in found.problems] == [
+        "line 5 has an emotion that is not 0 to 6",
+        "line 6 has an unknown Usage",
+        "fer2013new.csv line 8 has no number of votes in fear",
+    ]
+    assert_same(found, faces.where(~np.isin(np.arange(200), (3, 4, 6))))
 
 
-def test_an_unknown_emotion_is_refused_with_the_known_ones(tmp_path) -> None:
-    save(tmp_path / "train" / "contempt" / "a.png", draw(0, 0))
-    with pytest.raises(DataError, match=r"contempt: unknown emotion; use angry, disgust, fear"):
-        read_faces(tmp_path)
+def test_votes_that_are_shifted_by_one_row_are_refused_however_many_fit(tmp_path) -> None:
+    faces = some_faces(train=300, test=100)
+    seen = votes_rows(faces, [votes(happiness=10)] * 400)
+    data = write_csv(tmp_path / "fer2013.csv", csv_rows(faces))
+    with pytest.raises(DataError, match="line 301 has another Usage than that row of the faces"):
+        read_faces(data, write_csv(tmp_path / "fer2013new.csv", seen[1:] + seen[-1:]))
 
 
-def test_votes_for_a_folder_are_refused(tmp_path) -> None:
-    with pytest.raises(DataError, match="not to a folder"):
-        read_faces(tmp_path, tmp_path / "fer2013new.csv")
+def test_an_emotion_that_training_lacks_and_another_split_shows_is_named(tmp_path) -> None:
+    faces = some_faces(train=14, test=7)
+    angry, disgust, fear = (faces.labels == label for label in (0, 1, 2))
+    # fear is nowhere: that is a data set of six emotions
+    kept = faces.where(~fear & ~((angry | disgust) & (faces.split == TRAIN)))
+    found = read_faces(write_csv(tmp_path / "fer2013.csv", csv_rows(kept)))
+    found.require(TEST)
+    with pytest.raises(DataError, match=r"its train split has no angry, disgust$"):
+        found.require(TRAIN, TEST)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-@pytest.mark.parametrize("kept", [0.01, 0.6])
-def test_a_truncated_image_is_named(tmp_path, suffix, kept) -> None:
-    path = save(tmp_path / "train" / "happy" / f"half{suffix}", draw(3, 0))
-    content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(DataError, match=rf"half\{suffix}: not an image") as caught:
-        read_faces(tmp_path)
-    assert caught.value.path == path
-
-
-def test_an_image_of_more_than_8_bits_is_refused_and_not_cut_off(tmp_path) -> None:
-    save(tmp_path / "train" / "happy" / "deep.png", draw(3, 0).astype(np.uint16) * 256)
-    with pytest.raises(DataError, match=r"deep\.png: its pixels have more than 8 bits"):
-        read_faces(tmp_path)
-
-
-def test_the_checksum_of_a_folder_follows_names_and_contents(tmp_path) -> None:
-    path = save(tmp_path / "train" / "happy" / "a.png", draw(3, 0))
-    first = sha256_of_data(tmp_path)
-    assert sha256_of_data(tmp_path) == first
-    save(path, draw(3, 1))
-    second = sha256_of_data(tmp_path)
-    path.rename(path.with_name("b.png"))
-    assert len({first, second, sha256_of_data(tmp_path)}) == 3
+def test_from_one_emotion_nothing_can_be_learned(tmp_path) -> None:
+    faces = some_faces(train=14, test=7)
+    happy = faces.where(faces.labels == EMOTIONS.index("happy"))
+    found = read_faces(write_csv(tmp_path / "fer2013.csv", csv_rows(happy)))
+    found.require(TEST)
+    with pytest.raises(DataError, match=r"fer2013\.csv: its only emotion is happy"):
+        found.require(TRAIN)
 
 
 # FER+

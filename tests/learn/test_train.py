@@ -8,8 +8,8 @@ import pytest
 
 from fer_video import nets, weights
 from fer_video.backend import keras
-from fer_video.classify import load_classifier
-from fer_video.errors import DataError, OutputError, TrainError
+from fer_video.classify import load_classifier, load_net
+from fer_video.errors import DataError, ModelError, OutputError, TrainError
 from fer_video.files import sha256_of
 from fer_video.labels import EMOTIONS
 from fer_video.learn.augment import augment
@@ -25,7 +25,7 @@ class Killed(BaseException):
     pass
 
 
-def tiny(n_emotions: int) -> keras.Model:
+def tiny(n_emotions: int, channels: int) -> keras.Model:
     """Build a net with every kind of layer that training treats in its own way."""
     crops = keras.Input(nets.CROP_SHAPE)
     x = keras.layers.Conv2D(4, 8, strides=8, use_bias=False)(crops)
@@ -267,3 +267,19 @@ def test_targets_mix_votes_and_label_and_fall_back_to_the_label(share, expected)
 
 def test_without_votes_the_label_alone_is_the_target() -> None:
     assert (targets(some_faces(train=7), TrainOptions()) == np.eye(7)).all()
+
+
+def test_training_goes_on_from_an_earlier_model(trained, data: Path, tmp_path: Path) -> None:
+    # a step too small to matter: the first weights must still be there at the end
+    options = replace(OPTIONS, start_from=str(trained), epochs=1, learning_rate=1e-9)
+    spec = train(data, None, tmp_path / "models" / "next", options, ignore)
+    first, second = (load_net(weights.find(str(p)), "tiny") for p in (trained, spec.folder))
+    for before, after in zip(first.trainable_weights, second.trainable_weights, strict=True):
+        assert np.asarray(after) == pytest.approx(np.asarray(before), abs=1e-5)
+    assert spec.training["start"]["sha256"] == weights.find(str(trained)).sha256
+
+
+def test_going_on_from_another_net_is_refused(trained, data: Path, tmp_path: Path) -> None:
+    options = replace(OPTIONS, net="cnn4", start_from=str(trained))
+    with pytest.raises(ModelError, match="is a tiny, not a cnn4"):
+        train(data, None, tmp_path / "models" / "next", options, ignore)

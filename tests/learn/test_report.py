@@ -1,0 +1,103 @@
+from dataclasses import replace
+
+import numpy as np
+
+from fer_video.labels import EMOTIONS
+from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
+from fer_video.learn.faces import Problem
+from fer_video.learn.report import as_text, report_of, samples_of
+from fer_video.plot import draw_samples
+from tests.learn.faces import draw, some_faces, votes
+
+A, B, C, BLANK = draw(3, 0), draw(3, 1), draw(4, 2), np.full((48, 48), 9, np.uint8)
+
+
+def faces_with_copies() -> Faces:
+    seen = [
+        (A, 3, TRAIN), (A, 3, TRAIN), (A, 4, TRAIN), (B, 3, TRAIN), (BLANK, 6, TRAIN),
+        (B, 3, VALIDATION), (BLANK, 6, VALIDATION), (C, 4, VALIDATION),
+        (A, 3, TEST), (A, 3, TEST), (C, 4, TEST),
+    ]  # fmt: skip
+    images, labels, split = zip(*seen, strict=True)
+    return Faces(np.stack(images), np.array(labels), np.array(split))
+
+
+def test_counts_are_those_counted_by_hand() -> None:
+    report = report_of(faces_with_copies())
+    assert dict(zip(EMOTIONS, report.emotions.tolist(), strict=True)) == {
+        "angry": [0, 0, 0], "disgust": [0, 0, 0], "fear": [0, 0, 0],
+        "happy": [3, 1, 2], "sad": [1, 1, 1], "surprise": [0, 0, 0], "neutral": [1, 1, 0],
+    }  # fmt: skip
+    assert report.blank.tolist() == [1, 1, 0]
+    assert report.copies.tolist() == [
+        [2, 2, 2],  # of training: two more of A; B and the blank one; twice A
+        [2, 0, 1],  # of validation: B and the blank one; none; C
+        [3, 1, 1],  # of test: thrice A; C; one more of A
+    ]
+    assert report.majority is None
+
+
+def test_the_report_as_text() -> None:
+    seen = np.array([votes(happiness=10)] * 9 + [votes(fear=5, sadness=5)] * 2)
+    faces = replace(
+        faces_with_copies(),
+        votes=seen,
+        problems=tuple(Problem(f"line {n}", "has an unknown Usage") for n in range(2, 14)),
+        left_out=(
+            Problem("a.txt", "is no image"),
+            Problem("b", "is lost"),
+            Problem("c", "is lost"),
+        ),
+        held_out=(VALIDATION, TEST),
+    )
+    assert as_text(faces).splitlines() == [
+        "                                  train validation       test        all",
+        "angry                                 0          0          0          0",
+        "disgust                               0          0          0          0",
+        "fear                                  0          0          0          0",
+        "happy                                 3          1          2          6",
+        "sad                                   1          1          1          3",
+        "surprise                              0          0          0          0",
+        "neutral                               1          1          0          2",
+        "all                                   5          3          3         11",
+        "",
+        "blank                                 1          1          0          2",
+        "copies of one in train                2          2          2",
+        "copies of one in validation           2          0          1",
+        "copies of one in test                 3          1          1",
+        "with a FER+ majority                  5          3          1          9",
+        "",
+        "held out of the other images: validation and test",
+        "",
+        "left out: 3",
+        "  a.txt is no image",
+        "  b is lost, and 1 like it",
+        "bad: 12 of 23 (52 %)",
+        *(f"  line {number} has an unknown Usage" for number in range(2, 12)),
+        "  and 2 more",
+    ]
+
+
+def test_samples_are_twelve_of_each_emotion_drawn_by_lot_and_the_same_each_time() -> None:
+    faces = some_faces(train=7 * 20)
+    faces = faces.where((faces.labels != 1) | (np.arange(140) < 21))
+    samples = samples_of(faces)
+    assert list(samples) == list(EMOTIONS)
+    assert [len(images) for images in samples.values()] == [12, 3, *[12] * 5]
+    of_emotion = {image.tobytes() for image in faces.images[faces.labels == 4]}
+    drawn = [image.tobytes() for image in samples["sad"]]
+    assert len(set(drawn) & of_emotion) == 12
+    assert drawn != [image.tobytes() for image in faces.images[faces.labels == 4][:12]]
+    assert drawn == [image.tobytes() for image in samples_of(faces)["sad"]]
+    assert drawn != [image.tobytes() for image in samples_of(faces, seed=1)["sad"]]
+
+
+def test_the_picture_of_samples_has_a_row_per_emotion_each_face_in_full() -> None:
+    samples = {"happy": np.stack([A, B]), "fear": np.empty((0, 48, 48), np.uint8)}
+    happy, fear = draw_samples(samples, {"happy": 1234, "fear": 0}).axes
+    assert [text.get_text() for text in happy.texts] == ["happy", "1,234"]
+    (shown,) = happy.images
+    assert (shown.get_array()[:48, :48] == A).all()
+    assert (shown.get_array()[:48, 51:99] == B).all()
+    assert [text.get_text() for text in fear.texts] == ["fear", "0"]
+    assert (fear.images[0].get_array() == 255).all()
