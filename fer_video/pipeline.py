@@ -24,7 +24,7 @@ _END = object()
 
 _DEPTH = 8
 """Frames decoded ahead: enough to keep both sides busy, 16 MB at 1080p."""
-_CROPPED_DEPTH = 256
+_CROPPED_DEPTH = 64
 """Frames cropped ahead: the network takes them in large bites, and they are small."""
 
 
