@@ -52,7 +52,7 @@ feels.
 Exact copies of validation and test images were kept out of training, and so were blank images
 and those that most FER+ voters call no face. The weights are the moving average at the end of
 training: no epoch was chosen. The temperature was fitted on the validation split; the test split
-was read once, for the table below. (In FER2013 these are PublicTest and PrivateTest.)
+was read at the end, for the table below. (In FER2013 these are PublicTest and PrivateTest.)
 
 ## How good it is
 
