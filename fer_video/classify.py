@@ -1,5 +1,6 @@
 """Naming expressions: the classifier, and the stages that cut crops and feed them to it."""
 
+import functools
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -87,8 +88,9 @@ def load_net(spec: weights.ModelSpec, net_name: str) -> keras.Model:
     return net
 
 
+@functools.cache
 def load_classifier(options: ClassifyOptions) -> KerasClassifier:
-    """Find, check and load the model that the options name.
+    """Find, check and load the model that the options name; once per process and choice.
 
     Raises:
         ModelError: There is no such model, or it is damaged.

@@ -181,8 +181,8 @@ class Mtcnn:
 
             stages = [
                 StagePNet(weights=weights["pnet.lz4"]),
-                StageRNet(weights=weights["rnet.lz4"]),
-                StageONet(weights=weights["onet.lz4"]),
+                _UnlessEmpty(StageRNet(weights=weights["rnet.lz4"])),
+                _UnlessEmpty(StageONet(weights=weights["onet.lz4"])),
             ]
             self._net = mtcnn.MTCNN(stages=stages)
         self._threshold = options.min_weak_score
@@ -209,6 +209,21 @@ class Mtcnn:
         box = Box(*(float(edge) for edge in row[1:5]))
         landmarks = np.stack([row[6:11], row[11:16]], axis=1).astype(np.float32)
         return Face(box, score=float(row[5]), landmarks=landmarks)
+
+
+class _UnlessEmpty:
+    """A stage of MTCNN that is left out when the one before found nothing.
+
+    The package lets it fail instead, which TensorFlow reports on the user's terminal.
+    """
+
+    def __init__(self, stage: Callable[..., np.ndarray[Any, Any]]) -> None:
+        self._stage = stage
+
+    def __call__(self, bboxes_batch: np.ndarray[Any, Any], **pictures: Any) -> np.ndarray[Any, Any]:
+        if not len(bboxes_batch):
+            return np.empty((0, 16))
+        return self._stage(bboxes_batch=bboxes_batch, **pictures)
 
 
 class Haar:

@@ -78,6 +78,13 @@ def test_a_faceless_picture_in_a_batch_hides_no_face_in_the_others(detector) -> 
     assert [len(faces) for faces in found] == [0, 1, 0]
 
 
+def test_nothing_is_printed_where_there_is_no_face(detector, capfd) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    for empty in (np.full_like(noise, 128), noise):
+        assert [len(faces) for faces in detector([empty])] == [0]
+    assert capfd.readouterr().err == ""
+
+
 def test_a_tiny_picture_is_no_error(detector) -> None:
     assert [len(faces) for faces in detector([np.zeros((8, 8, 3), np.uint8)])] == [0]
 
