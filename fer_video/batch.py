@@ -96,7 +96,7 @@ def provenance(job: Job, analysis: Analysis, summary: Summary) -> Provenance:
     info = analysis.recording.info
     return {
         "fer_video": __version__,
-        "verdict": "complete" if summary.ended_early_s is None else "partial",
+        "verdict": "partial" if summary.partial else "complete",
         "source": {
             "name": job.recording.name,
             "bytes": job.recording.stat().st_size,

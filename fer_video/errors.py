@@ -19,10 +19,10 @@ class OptionError(FerVideoError, ValueError):
     exit_code = 2
 
 
-class VideoError(FerVideoError):
-    """A recording cannot be read."""
+class _AboutFile(FerVideoError):
+    """Something cannot be done with one file, for a reason that names the remedy."""
 
-    exit_code = 3
+    _verb: str
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(path, reason)
@@ -30,7 +30,14 @@ class VideoError(FerVideoError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"cannot read {self.path}: {self.reason}"
+        return f"cannot {self._verb} {self.path}: {self.reason}"
+
+
+class VideoError(_AboutFile):
+    """A recording cannot be read."""
+
+    exit_code = 3
+    _verb = "read"
 
 
 class ModelError(FerVideoError):
@@ -53,18 +60,11 @@ class MissingExtra(FerVideoError, ImportError):
         return f'{self.purpose} needs more packages: pip install "fer-video[{self.extra}]"'
 
 
-class OutputError(FerVideoError):
+class OutputError(_AboutFile):
     """A result cannot be written."""
 
     exit_code = 6
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"cannot write {self.path}: {self.reason}"
+    _verb = "write"
 
 
 class SomeFailed(FerVideoError):
@@ -99,18 +99,11 @@ class Partial(FerVideoError):
         )
 
 
-class DataError(FerVideoError):
+class DataError(_AboutFile):
     """A data set or a timeline cannot be used."""
 
     exit_code = 8
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"cannot use {self.path}: {self.reason}"
+    _verb = "use"
 
 
 class TrainError(FerVideoError):

@@ -30,16 +30,17 @@ Provenance = dict[str, Any]
 def schema(emotions: Sequence[str]) -> pa.Schema:
     """Columns and types of a timeline whose model knows these emotions."""
     text = pa.dictionary(pa.int32(), pa.string())
-    numbers = [*_BOX, "face_score", "sharpness", "brightness", *_LANDMARK_COLUMNS]
+    found = [*_BOX, "face_score"]
+    measured = ["sharpness", "brightness", *_LANDMARK_COLUMNS]
     kinds: dict[str, pa.DataType] = {
         "recording": text,
         "frame": pa.int64(),
         "pts": pa.int64(),
         "time_s": pa.float64(),
         "track": pa.int32(),
-        **dict.fromkeys(numbers[:5], pa.float32()),
+        **dict.fromkeys(found, pa.float32()),
         "interpolated": pa.bool_(),
-        **dict.fromkeys(numbers[5:], pa.float32()),
+        **dict.fromkeys(measured, pa.float32()),
         **{f"p_{emotion}": pa.float32() for emotion in emotions},
         "emotion": text,
         "confidence": pa.float32(),
