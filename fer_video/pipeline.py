@@ -13,8 +13,10 @@ import pandas as pd
 
 from fer_video.classify import KerasClassifier, classify, cut_crops, load_classifier
 from fer_video.detect import BATCH_SIZE, Detector, detect, load_detector, picture_side_px
+from fer_video.events import Summary
 from fer_video.options import AnalysisOptions
-from fer_video.timeline import to_frame
+from fer_video.provenance import Tally, provenance
+from fer_video.timeline import Provenance, to_frame
 from fer_video.track import track
 from fer_video.types import Moment
 from fer_video.video import Recording, open_recording
@@ -34,7 +36,13 @@ class Analysis:
 
     recording: Recording
     classifier: KerasClassifier
+    options: AnalysisOptions
     moments: Iterator[Moment]
+
+    def provenance(self, summary: Summary) -> Provenance:
+        """Say how the timeline was made, once ``moments`` is read to its end."""
+        model, device = self.classifier.spec, self.classifier.device
+        return provenance(self.recording, model, device, self.options, summary)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +83,7 @@ def open_analysis(path: Path, options: AnalysisOptions, tools: Tools) -> Iterato
             cropped = cut_crops(tracked, tools.classifier.spec.crop)
             with closing(prefetch(cropped, _CROPPED_DEPTH)) as waiting:
                 moments = classify(waiting, tools.classifier, options.classify.batch_size)
-                yield Analysis(recording, tools.classifier, moments)
+                yield Analysis(recording, tools.classifier, options, moments)
 
 
 def moments(path: Path | str, options: AnalysisOptions | None = None) -> Iterator[Moment]:
@@ -93,13 +101,19 @@ def moments(path: Path | str, options: AnalysisOptions | None = None) -> Iterato
 def analyze(path: Path | str, options: AnalysisOptions | None = None) -> pd.DataFrame:
     """Analyze a recording and return its timeline, the table that ``read_timeline`` gives.
 
+    ``table.attrs["provenance"]`` says how it was made.
+
     Raises:
-        VideoError: The recording cannot be read.
+        VideoError: The recording cannot be read, or has nothing in the span that was asked for.
         ModelError: A model is missing or damaged.
     """
     path, options = Path(path), options or AnalysisOptions()
+    tally = Tally()
     with open_analysis(path, options, load_tools(options)) as analysis:
-        return to_frame(analysis.moments, path.name, analysis.classifier.spec.labels)
+        counted = tally.counting(analysis.moments)
+        table = to_frame(counted, path.name, analysis.classifier.spec.labels)
+        table.attrs["provenance"] = analysis.provenance(tally.summary(analysis.recording))
+    return table
 
 
 def prefetch(items: Iterator[T], depth: int) -> Generator[T, None, None]:

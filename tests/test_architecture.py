@@ -14,7 +14,7 @@ options cuts container backend learn.faces learn.archive
 events nets.parts learn.tables learn.folders
 video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
 nets weights canvas plot jobs
-classify encode overlay learn.dataset learn.augment learn.card
+classify encode overlay provenance learn.dataset learn.augment learn.card
 annotate pipeline learn.evaluate learn.report
 learn.export batch
 learn.train console

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from fer_video.backend import keras
 from fer_video.classify import CroppedFrame, classify, cut_crops, load_classifier, temper
+from fer_video.errors import OptionError
 from fer_video.labels import EMOTIONS
 from fer_video.options import ClassifyOptions
 from fer_video.types import CropSpec, DetectedFrame, Frame
@@ -103,3 +105,12 @@ def test_a_faceless_hour_neither_waits_for_a_batch_nor_runs_the_network() -> Non
     next(classify(faceless, counting, 8))
     assert len(taken) == 32
     assert counting.sizes == []
+
+
+def test_a_gpu_that_is_not_there_is_refused_with_the_remedy() -> None:
+    if keras.distribution.list_devices("gpu"):
+        pytest.skip("there is one")
+    with pytest.raises(
+        OptionError, match=r"--device gpu: no GPU is usable here; take --device cpu"
+    ):
+        load_classifier(ClassifyOptions(device="gpu"))

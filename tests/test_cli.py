@@ -9,9 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import fer_video
 from fer_video import cli, options, read_timeline, weights
 from fer_video.nets import NETS
 from tests.learn.faces import draw, save
@@ -77,6 +79,14 @@ def test_a_timeline_says_how_it_was_made(short: tuple[Path, Path]) -> None:
     assert made["options"]["sample"]["end_s"] == 1
     assert made["options"]["detect"]["detect_side_px"] == 640
     assert made["seen"]["frames_sampled"] == 25
+
+
+def test_python_and_the_command_give_the_same_table(short: tuple[Path, Path]) -> None:
+    recording, timeline = short
+    options = fer_video.AnalysisOptions(sample=fer_video.SampleOptions(end_s=1))
+    table = fer_video.analyze(recording, options)
+    pd.testing.assert_frame_equal(table, read_timeline(timeline))
+    assert table.attrs == read_timeline(timeline).attrs
 
 
 def test_the_same_command_gives_the_same_bytes(short, tmp_path: Path) -> None:

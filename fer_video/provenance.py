@@ -1,0 +1,87 @@
+"""How a timeline was made, and what was seen in its recording."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from fer_video import __version__
+from fer_video.errors import VideoError
+from fer_video.events import Summary
+from fer_video.files import sha256_of
+from fer_video.options import AnalysisOptions
+from fer_video.timeline import Provenance
+from fer_video.types import Moment
+from fer_video.video import Recording
+from fer_video.weights import ModelSpec
+
+
+class Tally:
+    """Counts moments as they pass."""
+
+    def __init__(self) -> None:
+        self._first_s: float | None = None
+        self._tracks: set[int | None] = set()
+        self._sampled = self._without_face = self._most_faces = 0
+        self.analyzed_s = 0.0
+        """Time between the first moment and the latest, in seconds."""
+
+    def counting(self, moments: Iterable[Moment]) -> Iterator[Moment]:
+        """Pass moments on, each counted before it comes out."""
+        for moment in moments:
+            self._add(moment)
+            yield moment
+
+    def _add(self, moment: Moment) -> None:
+        if self._first_s is None:
+            self._first_s = moment.time_s
+        self.analyzed_s = moment.time_s - self._first_s
+        self._sampled += 1
+        self._without_face += not moment.observations
+        self._most_faces = max(self._most_faces, len(moment.observations))
+        self._tracks.update(seen.face.track_id for seen in moment.observations)
+
+    def summary(self, recording: Recording) -> Summary:
+        """Sum up, once the recording has been read.
+
+        Raises:
+            VideoError: No moment passed.
+        """
+        if not self._sampled:
+            raise VideoError(recording.info.path, "it has no frame between --start and --end")
+        return Summary(
+            analyzed_s=self.analyzed_s,
+            frames_decoded=recording.frames_decoded,
+            frames_sampled=self._sampled,
+            frames_corrupt=recording.frames_corrupt,
+            frames_without_face=self._without_face,
+            tracks=len(self._tracks),
+            most_faces_at_once=self._most_faces,
+            ended_early_s=recording.ended_early_s,
+        )
+
+
+def provenance(
+    recording: Recording, model: ModelSpec, device: str, options: AnalysisOptions, summary: Summary
+) -> Provenance:
+    """Say how a timeline was made; the same input and options give the same answer."""
+    info = recording.info
+    return {
+        "fer_video": __version__,
+        "verdict": "partial" if summary.partial else "complete",
+        "source": _source(info.path)
+        | {
+            "width_px": info.width_px,
+            "height_px": info.height_px,
+            "rotation_deg": info.rotation_deg,
+            "time_base": str(info.time_base),
+            "first_frame_s": recording.first_frame_s,
+        },
+        "model": {"name": model.name, "net": model.net, "sha256": model.sha256},
+        "device": device,
+        "options": asdict(options),
+        "seen": asdict(summary),
+    }
+
+
+def _source(path: Path) -> Provenance:
+    return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
