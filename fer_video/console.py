@@ -57,22 +57,32 @@ def follow(done_s: Iterable[float], total_s: float, quiet: bool) -> None:
 
 
 class EpochBar:
-    """A bar over the epochs of a training, with the latest figures and the time left."""
+    """A bar over the epochs of a training, with the latest figures and the time left.
+
+    Where stderr is no terminal, as in the log of a night's run, each epoch is a line.
+    """
 
     def __init__(self, epochs: int) -> None:
-        self._tqdm = tqdm(total=epochs, unit="epoch", file=sys.stderr)
+        self._tqdm = tqdm(total=epochs, unit="epoch", file=sys.stderr, disable=None)
 
     def __enter__(self) -> "EpochBar":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error:
+            self._tqdm.leave = False  # the error says it all
         self._tqdm.close()
 
     def report(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Show an epoch, counted from 0; a resumed training starts where it was."""
+        shown = {name: f"{figure:.3f}" for name, figure in figures.items()}
+        if self._tqdm.disable:
+            line = ", ".join(f"{name} {figure}" for name, figure in shown.items())
+            print(f"epoch {epoch + 1} of {self._tqdm.total}: {line}", file=sys.stderr, flush=True)
+            return
         if self._tqdm.n == 0 and epoch > 0:
             self._tqdm.initial = self._tqdm.n = epoch
-        self._tqdm.set_postfix({name: f"{figure:.3f}" for name, figure in figures.items()})
+        self._tqdm.set_postfix(shown, refresh=False)
         self._tqdm.update()
 
 

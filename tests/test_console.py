@@ -72,3 +72,16 @@ def test_progress_shows_recordings_rate_and_time_left(capsys, monkeypatch) -> No
     assert "2 of 2 done" in shown
     assert "s of recording per s" in shown
     assert "left" in shown
+
+
+def test_in_a_log_each_epoch_of_a_training_is_a_line(capsys) -> None:
+    with console.EpochBar(3) as bar:
+        bar.report(0, {"accuracy": 0.5, "loss": 1.25})
+    assert capsys.readouterr().err == "epoch 1 of 3: accuracy 0.500, loss 1.250\n"
+
+
+def test_in_a_terminal_a_failed_training_leaves_no_bar_behind(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with pytest.raises(RuntimeError), console.EpochBar(3):
+        raise RuntimeError
+    assert capsys.readouterr().err.rstrip("\r").endswith(" ")
