@@ -89,6 +89,18 @@ def test_a_tiny_picture_is_no_error(detector) -> None:
     assert [len(faces) for faces in detector([np.zeros((8, 8, 3), np.uint8)])] == [0]
 
 
+def test_haar_counts_a_box_inside_another_as_the_same_face() -> None:
+    class Nested:
+        def detectMultiScale3(self, *_: object, **__: object):  # noqa: N802
+            boxes = np.array([[50, 50, 100, 100], [60, 60, 80, 80], [200, 50, 90, 90]])
+            return boxes, np.zeros(3), np.array([5.0, 4.0, 6.0])
+
+    haar = module.Haar(DetectOptions(detector="haar"))
+    haar._cascade = Nested()
+    (faces,) = haar([np.zeros((200, 320, 3), np.uint8)])
+    assert sorted(face.box.left for face in faces) == [50, 200]
+
+
 def test_mtcnn_never_reads_weights_from_the_current_folder(tmp_path, monkeypatch) -> None:
     bait = tmp_path / "opened"
     for name in ("pnet.lz4", "rnet.lz4", "onet.lz4"):

@@ -15,6 +15,16 @@ def test_a_file_appears_whole_and_under_its_name_only_at_the_end(tmp_path: Path)
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_new_result_replaces_the_old_one_in_one_step(tmp_path: Path) -> None:
+    # written into the old file instead, a reader would see it half-done, and so would this link
+    path, link = tmp_path / "result.csv", tmp_path / "link.csv"
+    path.write_text("old")
+    link.hardlink_to(path)
+    with whole_file(path) as temporary:
+        temporary.write_text("new")
+    assert (path.read_text(), link.read_text()) == ("new", "old")
+
+
 def _stop_after(_: object, stop: type[BaseException]) -> None:
     raise stop
 
