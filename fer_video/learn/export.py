@@ -46,7 +46,7 @@ def _start(name: str) -> dict[str, Any] | None:
 def export(
     net: keras.Model, faces: Faces, name: str, folder: Path, decided_by: dict[str, Any]
 ) -> ModelSpec:
-    """Write a model folder; calibrate on validation, measure once on test.
+    """Write a model folder; calibrate on validation, measure on test.
 
     Args:
         net: Trained; uncompiled, so that the weights file holds no optimizer.
