@@ -256,7 +256,8 @@ def plot(
     from fer_video.timeline import read_timeline
 
     check_output(out, "plot", force, inputs=[timeline])
-    plot_timeline(read_timeline(timeline), out, view)
+    table = read_timeline(timeline)
+    plot_timeline(table, out, view, title=next(iter(table["recording"]), None))
     typer.echo(f"wrote {out}")
 
 
