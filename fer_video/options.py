@@ -161,13 +161,15 @@ class TrainOptions:
     epochs: int = 60
     batch_size: int = 128
     learning_rate: float = 2e-3
-    """Peak of the cosine schedule, reached after ``warmup_epochs``."""
-    warmup_epochs: int = 3
+    """Peak of the cosine schedule, reached after the warm-up."""
+    warmup_share: float = 0.05
+    """Share of all steps over which the learning rate rises from 0, in [0, 1)."""
     weight_decay: float = 0.05
     ferplus_share: float = 0.5
     """Weight of the FER+ votes in the target, in [0, 1]; the rest is the FER2013 label."""
-    ema_momentum: float = 0.999
-    """Of the moving average of the weights that is exported, per step."""
+    ema_share: float = 0.075
+    """Length of the moving average of the weights that is exported, as a share of all steps, in
+    [0, 1); where it is shorter than a step, the last weights are exported."""
     precision: Precision = "float32"
     """What the net computes in while it trains; bfloat16 is twice as fast on recent CPUs."""
     val_share: float = 0.1
@@ -181,7 +183,8 @@ class TrainOptions:
         _require(self.seed >= 0, "--seed", self.seed, "0 or more")
         _require(self.learning_rate > 0, "--learning-rate", self.learning_rate, "above 0")
         _require(0 <= self.ferplus_share <= 1, "--ferplus-share", self.ferplus_share, "in [0, 1]")
-        _require(0 <= self.ema_momentum < 1, "--ema", self.ema_momentum, "in [0, 1)")
+        _require(0 <= self.warmup_share < 1, "--warmup-share", self.warmup_share, "in [0, 1)")
+        _require(0 <= self.ema_share < 1, "--ema-share", self.ema_share, "in [0, 1)")
         _require(self.precision in ("float32", "bfloat16"), "--precision", self.precision,
                  "float32 or bfloat16")  # fmt: skip
         _require(0 < self.val_share < 0.5, "--val-share", self.val_share, "in (0, 0.5)")

@@ -305,18 +305,19 @@ def _optimizer(options: TrainOptions, steps_per_epoch: int) -> keras.optimizers.
         Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, and "SGDR:
         Stochastic Gradient Descent with Warm Restarts", ICLR 2017.
     """
-    warmup_epochs = min(options.warmup_epochs, options.epochs - 1)
+    steps = options.epochs * steps_per_epoch
+    warmup_steps = int(options.warmup_share * steps)
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
         warmup_target=options.learning_rate,
-        warmup_steps=warmup_epochs * steps_per_epoch,
-        decay_steps=(options.epochs - warmup_epochs) * steps_per_epoch,
+        warmup_steps=warmup_steps,
+        decay_steps=steps - warmup_steps,
     )
     optimizer = keras.optimizers.AdamW(
         schedule,
         weight_decay=options.weight_decay,
         use_ema=True,
-        ema_momentum=options.ema_momentum,
+        ema_momentum=1 - 1 / max(1.0, options.ema_share * steps),
     )
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer

@@ -113,7 +113,7 @@ def test_a_weights_file_holds_no_optimizer(trained) -> None:
 
 def test_training_learns_what_the_faces_show(tmp_path) -> None:
     taught = some_faces(train=140, validation=14, test=14)
-    options = replace(OPTIONS, epochs=6, learning_rate=0.02, ema_momentum=0.8)
+    options = replace(OPTIONS, epochs=6, learning_rate=0.02, ema_share=0.1)
     net = fit(taught, options, tmp_path, ignore)
     answers = net.predict_on_batch(taught.images[..., None] / np.float32(255)).argmax(axis=1)
     assert (answers == taught.labels).mean() > 0.6
