@@ -337,12 +337,12 @@ def test_every_default_of_a_command_is_that_of_the_options() -> None:
         name: field.default for home in homes for name, field in home.__dataclass_fields__.items()
     }
     renamed = {"style": "plot_style"}
-    for command in (cli.analyze, cli.plot, cli.annotate):
+    for command in (cli.analysis.analyze, cli.analysis.plot, cli.analysis.annotate):
         for name, parameter in inspect.signature(command).parameters.items():
             home_name = renamed.get(name, name)
             if home_name in defaults:
                 assert parameter.default == defaults.pop(home_name, parameter.default)
-    train_defaults = inspect.signature(cli.train).parameters
+    train_defaults = inspect.signature(cli.learning.train).parameters
     for name, field in options.TrainOptions.__dataclass_fields__.items():
         if name in train_defaults:
             assert train_defaults[name].default == field.default

@@ -1,0 +1,91 @@
+"""Options and arguments that several commands take; each default is read from ``options``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fer_video.labels import Language
+from fer_video.options import DetectorName, DeviceChoice, PlotStyle
+
+Recording = Annotated[Path, typer.Argument(help="A recording.", show_default=False)]
+Timeline = Annotated[Path, typer.Argument(help="Its timeline.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing results.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Lang = Annotated[Language, typer.Option("--lang", help="Language of labels: en or fr.")]
+Smooth = Annotated[
+    float,
+    typer.Option(
+        "--smooth", help="Seconds that plots and annotated video average over; never stored."
+    ),
+]
+Style = Annotated[PlotStyle, typer.Option("--style", help="Style of plots: area or lines.")]
+Fps = Annotated[
+    float | None, typer.Option("--fps", help="Samples per second.", show_default="every frame")
+]
+Start = Annotated[float, typer.Option("--start", help="First second of the recording to analyze.")]
+End = Annotated[
+    float | None,
+    typer.Option("--end", help="Second at which to stop.", show_default="end of the recording"),
+]
+Detector = Annotated[
+    DetectorName, typer.Option("--detector", help="Face detector: yunet, mtcnn or haar.")
+]
+DetectEvery = Annotated[
+    float,
+    typer.Option("--detect-every", help="Seconds between detections; 0 detects on every frame."),
+]
+DetectSide = Annotated[
+    int,
+    typer.Option(
+        "--detect-side",
+        help="Longest side in pixels of the picture that the detector sees.",
+        show_default="what suits the detector",
+    ),
+]
+MinScore = Annotated[
+    float,
+    typer.Option(
+        "--min-score",
+        help="Confidence that starts a track.",
+        show_default="what suits the detector",
+    ),
+]
+MinWeakScore = Annotated[
+    float,
+    typer.Option(
+        "--min-weak-score",
+        help="Confidence that continues a track.",
+        show_default="what suits the detector",
+    ),
+]
+MinFace = Annotated[int, typer.Option("--min-face", help="Smaller faces are dropped, in pixels.")]
+MinIou = Annotated[
+    float, typer.Option("--min-iou", help="Overlap that makes two boxes the same face.")
+]
+MaxGap = Annotated[
+    float, typer.Option("--max-gap", help="Seconds a face may be lost and keep its identity.")
+]
+Model = Annotated[str, typer.Option("--model", help="Name or folder of a model.")]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", help="Crops per call of the network; changes no number.")
+]
+Device = Annotated[DeviceChoice, typer.Option("--device", help="auto, cpu or gpu.")]
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="fer2013.csv, or images in folders train/<emotion>, test/<emotion>; or a "
+        ".zip of either."
+    ),
+]
+Ferplus = Annotated[
+    Path | None, typer.Option(help="fer2013new.csv: what ten people saw in each row.")
+]
+ValShare = Annotated[
+    float,
+    typer.Option(
+        "--val-share",
+        help="Share of the images held out for validation, where folders have no such split; "
+        "in one folder of emotions, as many again for test.",
+    ),
+]

@@ -1,0 +1,150 @@
+"""The commands that train networks and judge them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fer_video.cli.app import app
+from fer_video.cli.arguments import (
+    Data,
+    Device,
+    Ferplus,
+    Force,
+    Model,
+    ValShare,
+)
+from fer_video.options import ClassifyOptions, Precision, TrainOptions
+
+
+@app.command()
+def models() -> None:
+    """List the models that are here, with their size, SHA-256 and test results.
+
+    Tests on PrivateTest images: label is FER2013's own label, ferplus what the majority of ten
+    voters saw; without copies leaves out images that stand in the training data, too.
+    """
+    from fer_video import console, weights
+
+    typer.echo(console.models_table(weights.available()))
+
+
+@app.command()
+def nets() -> None:
+    """List the networks that can be trained, with their size.
+
+    Multiply-adds are those of one gray 48x48 crop; the last layer tells seven emotions apart.
+    """
+    from fer_video import console
+    from fer_video import nets as networks
+
+    typer.echo(console.nets_table(networks.summaries()))
+
+
+@app.command()
+def dataset(
+    path: Annotated[
+        Path,
+        typer.Argument(help="What --data of the other commands takes.", show_default=False),
+    ],
+    ferplus: Ferplus = None,
+    samples: Annotated[
+        Path | None, typer.Option(help="Picture to write, .png, .svg or .pdf: faces by emotion.")
+    ] = None,
+    val_share: ValShare = TrainOptions.val_share,
+    force: Force = False,
+) -> None:
+    """Report what a data set holds, and whether one can train on it.
+
+    Counts by emotion and split, blank images, exact copies, what was left out and what is bad.
+    Emotions may be named in English or French.
+    """
+    options = TrainOptions(val_share=val_share)
+
+    from fer_video.files import check_output
+    from fer_video.learn import report
+    from fer_video.learn.dataset import SPLITS, read_faces
+
+    if samples is not None:
+        inputs = [path] if ferplus is None else [path, ferplus]
+        check_output(samples, "plot", force, inputs)
+    faces = read_faces(path, ferplus, options.val_share)
+    typer.echo(report.as_text(faces))
+    if samples is not None:
+        from fer_video.plot import plot_samples
+
+        plot_samples(report.samples_of(faces), report.totals_of(faces), samples)
+        typer.echo(f"wrote {samples}")
+    faces.require(*SPLITS)
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Model folder to write.")],
+    ferplus: Ferplus = None,
+    net: Annotated[
+        str, typer.Option(help="Architecture; see `fer-video nets`.")
+    ] = TrainOptions.net,
+    start_from: Annotated[
+        str,
+        typer.Option("--from", help="Name or folder of a model of the same net to go on from."),
+    ] = TrainOptions.start_from,
+    epochs: Annotated[int, typer.Option(help="Passes over the data.")] = TrainOptions.epochs,
+    batch_size: Annotated[int, typer.Option(help="Faces per step.")] = TrainOptions.batch_size,
+    learning_rate: Annotated[
+        float, typer.Option(help="Peak learning rate.")
+    ] = TrainOptions.learning_rate,
+    ferplus_share: Annotated[
+        float, typer.Option(help="Weight of the FER+ votes beside the label, 0 to 1.")
+    ] = TrainOptions.ferplus_share,
+    precision: Annotated[
+        Precision, typer.Option(help="float32, or bfloat16: faster on recent CPUs and GPUs.")
+    ] = TrainOptions.precision,
+    val_share: ValShare = TrainOptions.val_share,
+    seed: Annotated[int, typer.Option(help="Repeats a run.")] = TrainOptions.seed,
+) -> None:
+    """Train a network and write its model folder.
+
+    Progress is kept after every epoch: after an interruption, the same command goes on there.
+    """
+    options = TrainOptions(
+        net=net,
+        start_from=start_from,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        ferplus_share=ferplus_share,
+        precision=precision,
+        val_share=val_share,
+        seed=seed,
+    )
+    from fer_video import console
+    from fer_video.learn import train as training
+
+    with console.EpochBar(epochs) as bar:
+        spec = training.train(data, ferplus, out, options, bar.report)
+    typer.echo(f"wrote {out}\n{console.metrics_table(spec.metrics)}")
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    ferplus: Ferplus = None,
+    val_share: ValShare = TrainOptions.val_share,
+    model: Model = ClassifyOptions.model,
+    device: Device = ClassifyOptions.device,
+) -> None:
+    """Measure a model on the test split of a data set.
+
+    label is the data set's own label, ferplus what the majority of ten voters saw; without
+    copies leaves out images that stand in the training split, too.
+    """
+    from fer_video import console
+    from fer_video.classify import load_classifier
+    from fer_video.learn.dataset import read_faces
+    from fer_video.learn.evaluate import evaluate as measure_all
+
+    classifier = load_classifier(ClassifyOptions(model=model, device=device))
+    faces = read_faces(data, ferplus, val_share)
+    typer.echo(console.metrics_table(measure_all(classifier, faces, classifier.spec.labels)))
