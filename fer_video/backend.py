@@ -13,4 +13,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings, but no news
 with quiet_startup():
     import keras
 
-__all__ = ["keras"]
+__all__ = ["has_gpu", "keras"]
+
+
+def has_gpu() -> bool:
+    """Tell whether Keras can compute on a GPU here."""
+    with quiet_startup():
+        if keras.backend.backend() == "torch":  # whose devices Keras does not list
+            import torch
+
+            return bool(torch.cuda.is_available())
+        try:
+            return bool(keras.distribution.list_devices("gpu"))
+        except RuntimeError:  # JAX knows no such platform
+            return False

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fer_video import nets, weights
-from fer_video.backend import keras
+from fer_video.backend import has_gpu, keras
 from fer_video.crop import brightness, crop_face, sharpness
 from fer_video.errors import ModelError, OptionError
 from fer_video.options import ClassifyOptions, DeviceChoice
@@ -162,22 +162,10 @@ def _classified(waiting: list[CroppedFrame], classifier: Classifier) -> Iterator
 
 
 def _choose_device(choice: DeviceChoice) -> str:
-    has_gpu = choice != "cpu" and _has_gpu()
-    if choice == "gpu" and not has_gpu:
+    on_gpu = choice != "cpu" and has_gpu()
+    if choice == "gpu" and not on_gpu:
         raise OptionError(
             "--device gpu: no GPU is usable here; take --device cpu, or install "
             '"fer-video[gpu]" and the NVIDIA driver'
         )
-    return "gpu:0" if has_gpu else "cpu:0"
-
-
-def _has_gpu() -> bool:
-    with quiet_startup():
-        if keras.backend.backend() == "torch":  # whose devices Keras does not list
-            import torch
-
-            return bool(torch.cuda.is_available())
-        try:
-            return bool(keras.distribution.list_devices("gpu"))
-        except RuntimeError:  # JAX knows no such platform
-            return False
+    return "gpu:0" if on_gpu else "cpu:0"

@@ -10,7 +10,11 @@ DetectorName = Literal["yunet", "mtcnn", "haar"]
 DeviceChoice = Literal["auto", "cpu", "gpu"]
 TableFormat = Literal["parquet", "csv"]
 PlotStyle = Literal["area", "lines"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Optimizer = Literal["adamw", "adam", "sgd-nesterov", "rmsprop"]
+Schedule = Literal["cosine", "plateau", "constant"]
+ClassWeights = Literal["none", "balanced"]
+Keep = Literal["last", "best"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +154,22 @@ class OutputOptions:
     view: ViewOptions = field(default_factory=ViewOptions)
 
 
+@dataclass(frozen=True, slots=True)
+class _SuitedRate:
+    """What suits an optimizer."""
+
+    learning_rate: float
+    weight_decay: float
+
+
+_SUITED_RATES: dict[Optimizer, _SuitedRate] = {
+    "adamw": _SuitedRate(learning_rate=2e-3, weight_decay=0.05),
+    "adam": _SuitedRate(learning_rate=1e-3, weight_decay=0.0),
+    "sgd-nesterov": _SuitedRate(learning_rate=0.1, weight_decay=5e-4),
+    "rmsprop": _SuitedRate(learning_rate=1e-3, weight_decay=0.0),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """How a net is trained."""
@@ -158,36 +178,82 @@ class TrainOptions:
     """A name in ``fer_video.nets.NETS``."""
     start_from: str = ""
     """Name or folder of a model of the same net to go on from; empty starts at random."""
+    train_last: int = 0
+    """Layers with weights that may change, the last ones, when going on from a model; 0 is all."""
     epochs: int = 60
     batch_size: int = 128
-    learning_rate: float = 2e-3
-    """Peak of the cosine schedule, reached after the warm-up."""
+    optimizer: Optimizer = "adamw"
+    learning_rate: float = 0.0
+    """At its highest; 0 becomes what suits the optimizer."""
+    weight_decay: float | None = None
+    """Decoupled, per unit of the learning rate; None becomes what suits the optimizer."""
+    schedule: Schedule = "cosine"
+    """Of the learning rate: a warm-up and half a cosine, halved on each plateau, or constant."""
     warmup_share: float = 0.05
-    """Share of all steps over which the learning rate rises from 0, in [0, 1)."""
-    weight_decay: float = 0.05
+    """Share of all steps over which the cosine's learning rate rises from 0, in [0, 1)."""
     ferplus_share: float = 0.5
-    """Weight of the FER+ votes in the target, in [0, 1]; the rest is the FER2013 label."""
+    """Weight of the FER+ votes in the target, in [0, 1]; the rest is the data set's label."""
+    class_weights: ClassWeights = "none"
+    """Whether rare emotions count more in the loss, so that all together count alike."""
+    label_smoothing: float = 0.0
+    """Share of the target that is spread over all emotions, in [0, 1)."""
+    augmented_share: float = 1.0
+    """Share of the crops that are disturbed as recordings disturb them, in [0, 1]."""
+    erased_share: float = 0.25
+    """Share of the disturbed crops of which a rectangle is painted over, in [0, 1]."""
+    mixup_alpha: float = 0.0
+    """Parameter of the Beta distribution that two faces are mixed by; 0 mixes none."""
     ema_share: float = 0.075
     """Length of the moving average of the weights that is exported, as a share of all steps, in
     [0, 1); where it is shorter than a step, the last weights are exported."""
-    precision: Precision = "float32"
-    """What the net computes in while it trains; bfloat16 is twice as fast on recent CPUs."""
+    patience: int = 0
+    """Epochs without a lower validation loss after which training stops early; 0 never does."""
+    keep: Keep = "last"
+    """Whether the last epoch is exported, or the one with the lowest validation loss."""
+    precision: Precision = "auto"
+    """What the net computes in while it trains; bfloat16 is twice as fast on recent CPUs. auto
+    takes it where there is a GPU."""
     val_share: float = 0.1
     """Share of the images that becomes validation, and test in one folder of emotions, where a
     folder has no such split; in (0, 0.5)."""
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _require(self.optimizer in _SUITED_RATES, "--optimizer", self.optimizer,
+                 "adamw, adam, sgd-nesterov or rmsprop")  # fmt: skip
+        self._fill_in(_SUITED_RATES[self.optimizer])
         _require(self.epochs >= 1, "--epochs", self.epochs, "1 or more")
         _require(self.batch_size >= 1, "--batch-size", self.batch_size, "1 or more")
+        _require(self.train_last >= 0, "--train-last", self.train_last, "0 or more")
+        _require(not self.train_last or bool(self.start_from), "--train-last", self.train_last,
+                 "0 without --from")  # fmt: skip
         _require(self.seed >= 0, "--seed", self.seed, "0 or more")
         _require(self.learning_rate > 0, "--learning-rate", self.learning_rate, "above 0")
-        _require(0 <= self.ferplus_share <= 1, "--ferplus-share", self.ferplus_share, "in [0, 1]")
+        _require((self.weight_decay or 0) >= 0, "--weight-decay", self.weight_decay, "0 or more")
+        _require(self.schedule in ("cosine", "plateau", "constant"), "--schedule", self.schedule,
+                 "cosine, plateau or constant")  # fmt: skip
         _require(0 <= self.warmup_share < 1, "--warmup-share", self.warmup_share, "in [0, 1)")
+        _require(0 <= self.ferplus_share <= 1, "--ferplus-share", self.ferplus_share, "in [0, 1]")
+        _require(self.class_weights in ("none", "balanced"), "--class-weights",
+                 self.class_weights, "none or balanced")  # fmt: skip
+        _require(0 <= self.label_smoothing < 1, "--label-smoothing", self.label_smoothing,
+                 "in [0, 1)")  # fmt: skip
+        _require(0 <= self.augmented_share <= 1, "--augmented-share", self.augmented_share,
+                 "in [0, 1]")  # fmt: skip
+        _require(0 <= self.erased_share <= 1, "--erased-share", self.erased_share, "in [0, 1]")
+        _require(self.mixup_alpha >= 0, "--mixup", self.mixup_alpha, "0 or more")
         _require(0 <= self.ema_share < 1, "--ema-share", self.ema_share, "in [0, 1)")
-        _require(self.precision in ("float32", "bfloat16"), "--precision", self.precision,
-                 "float32 or bfloat16")  # fmt: skip
+        _require(self.patience >= 0, "--patience", self.patience, "0 or more")
+        _require(self.keep in ("last", "best"), "--keep", self.keep, "last or best")
+        _require(self.precision in ("auto", "float32", "bfloat16"), "--precision", self.precision,
+                 "auto, float32 or bfloat16")  # fmt: skip
         _require(0 < self.val_share < 0.5, "--val-share", self.val_share, "in (0, 0.5)")
+
+    def _fill_in(self, suited: _SuitedRate) -> None:
+        """Put numbers in the place of what was left open, so that a model records them."""
+        object.__setattr__(self, "learning_rate", self.learning_rate or suited.learning_rate)
+        if self.weight_decay is None:
+            object.__setattr__(self, "weight_decay", suited.weight_decay)
 
 
 def _require(holds: bool, option: str, value: object, allowed: str) -> None:

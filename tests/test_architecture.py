@@ -11,12 +11,12 @@ LAYERS = """
 errors colors types quiet
 labels files
 options cuts container backend learn.faces learn.archive
-events nets.parts learn.tables learn.folders
+events nets.parts learn.tables learn.folders learn.optimize learn.progress
 video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
 nets weights canvas plot jobs
 classify encode overlay provenance learn.dataset learn.augment learn.card
-annotate pipeline learn.evaluate learn.report
-learn.export batch
+annotate pipeline learn.evaluate learn.report learn.batches learn.validate
+learn.export learn.fit batch
 learn.train console
 cli.app cli.arguments
 cli.analysis cli.learning

@@ -14,7 +14,15 @@ from fer_video.cli.arguments import (
     Model,
     ValShare,
 )
-from fer_video.options import ClassifyOptions, Precision, TrainOptions
+from fer_video.options import (
+    ClassifyOptions,
+    ClassWeights,
+    Keep,
+    Optimizer,
+    Precision,
+    Schedule,
+    TrainOptions,
+)
 
 
 @app.command()
@@ -90,19 +98,66 @@ def train(
         str,
         typer.Option("--from", help="Name or folder of a model of the same net to go on from."),
     ] = TrainOptions.start_from,
+    train_last: Annotated[
+        int, typer.Option(help="With --from: only this many last layers learn; 0 is all.")
+    ] = TrainOptions.train_last,
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = TrainOptions.epochs,
     batch_size: Annotated[int, typer.Option(help="Faces per step.")] = TrainOptions.batch_size,
+    optimizer: Annotated[
+        Optimizer, typer.Option(help="adamw, adam, sgd-nesterov or rmsprop.")
+    ] = TrainOptions.optimizer,
     learning_rate: Annotated[
-        float, typer.Option(help="Peak learning rate.")
+        float,
+        typer.Option(help="At its highest.", show_default="what suits the optimizer"),
     ] = TrainOptions.learning_rate,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(help="Decoupled.", show_default="what suits the optimizer"),
+    ] = TrainOptions.weight_decay,
+    schedule: Annotated[
+        Schedule,
+        typer.Option(help="Of the learning rate: cosine (with warm-up), plateau or constant."),
+    ] = TrainOptions.schedule,
+    warmup_share: Annotated[
+        float, typer.Option(help="Share of the training in which the cosine rises.")
+    ] = TrainOptions.warmup_share,
     ferplus_share: Annotated[
         float, typer.Option(help="Weight of the FER+ votes beside the label, 0 to 1.")
     ] = TrainOptions.ferplus_share,
+    class_weights: Annotated[
+        ClassWeights, typer.Option(help="none, or balanced: rare emotions count more.")
+    ] = TrainOptions.class_weights,
+    label_smoothing: Annotated[
+        float, typer.Option(help="Share of the target spread over all emotions.")
+    ] = TrainOptions.label_smoothing,
+    augmented_share: Annotated[
+        float, typer.Option(help="Share of the crops disturbed as recordings do.")
+    ] = TrainOptions.augmented_share,
+    erased_share: Annotated[
+        float, typer.Option(help="Share of those that lose a rectangle.")
+    ] = TrainOptions.erased_share,
+    mixup_alpha: Annotated[
+        float, typer.Option("--mixup", help="Mix faces by Beta(alpha, alpha); 0 mixes none.")
+    ] = TrainOptions.mixup_alpha,
+    ema_share: Annotated[
+        float, typer.Option(help="Share of the training that the exported weights average over.")
+    ] = TrainOptions.ema_share,
+    patience: Annotated[
+        int, typer.Option(help="Stop after so many epochs without a lower validation loss.")
+    ] = TrainOptions.patience,
+    keep: Annotated[
+        Keep, typer.Option(help="last, or best: the epoch with the lowest validation loss.")
+    ] = TrainOptions.keep,
     precision: Annotated[
-        Precision, typer.Option(help="float32, or bfloat16: faster on recent CPUs and GPUs.")
+        Precision,
+        typer.Option(help="float32; bfloat16, faster on recent CPUs; auto: bfloat16 on a GPU."),
     ] = TrainOptions.precision,
     val_share: ValShare = TrainOptions.val_share,
-    seed: Annotated[int, typer.Option(help="Repeats a run.")] = TrainOptions.seed,
+    seed: Annotated[int, typer.Option(help="Repeats a run on a CPU.")] = TrainOptions.seed,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder for TensorBoard's event files.")
+    ] = None,
+    force: Force = False,
 ) -> None:
     """Train a network and write its model folder.
 
@@ -111,10 +166,23 @@ def train(
     options = TrainOptions(
         net=net,
         start_from=start_from,
+        train_last=train_last,
         epochs=epochs,
         batch_size=batch_size,
+        optimizer=optimizer,
         learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        schedule=schedule,
+        warmup_share=warmup_share,
         ferplus_share=ferplus_share,
+        class_weights=class_weights,
+        label_smoothing=label_smoothing,
+        augmented_share=augmented_share,
+        erased_share=erased_share,
+        mixup_alpha=mixup_alpha,
+        ema_share=ema_share,
+        patience=patience,
+        keep=keep,
         precision=precision,
         val_share=val_share,
         seed=seed,
@@ -123,7 +191,7 @@ def train(
     from fer_video.learn import train as training
 
     with console.EpochBar(epochs) as bar:
-        spec = training.train(data, ferplus, out, options, bar.report)
+        spec = training.train(data, ferplus, out, options, bar.report, tensorboard, force=force)
     typer.echo(f"wrote {out}\n{console.metrics_table(spec.metrics)}")
 
 

@@ -1,9 +1,13 @@
 """What training does to a crop, so that the net expects what a detector and a camera do to it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
+
+from fer_video.options import TrainOptions
+from fer_video.types import Floats
 
 Crop = np.ndarray[Any, np.dtype[Any]]
 """Gray, uint8, shape ``(height, width)``, or a stack of them."""
@@ -23,27 +27,61 @@ ERASED_SIDE_RANGE = (0.15, 0.4)
 """Share of the width: a hand, a microphone or a mask hides a part of the face."""
 
 
-def augment(crops: Crop, rng: np.random.Generator) -> Crop:
-    """Disturb each crop at random, as recordings do; the input is left alone.
+def augment(
+    crops: Crop,
+    rng: np.random.Generator,
+    share: float = TrainOptions.augmented_share,
+    erased_share: float = TrainOptions.erased_share,
+) -> Crop:
+    """Disturb crops at random, as recordings do; the input is left alone.
 
     Args:
         crops: Gray, uint8, shape ``(n, height, width)``.
         rng: The only source of chance, so that a seed repeats the result.
+        share: Of the crops that are disturbed, in [0, 1].
+        erased_share: Of those, that lose a rectangle, in [0, 1].
 
     Returns:
         uint8, the same shape.
     """
-    return np.stack([_disturb(crop, rng) for crop in crops])
+    chosen = np.ones(len(crops), bool) if share == 1 else rng.random(len(crops)) < share
+    return np.stack(
+        [
+            _disturb(crop, rng, erased_share) if disturbed else crop
+            for crop, disturbed in zip(crops, chosen, strict=True)
+        ]
+    )
 
 
-def _disturb(crop: Crop, rng: np.random.Generator) -> Crop:
+def mixup(arrays: Sequence[Floats], alpha: float, rng: np.random.Generator) -> tuple[Floats, ...]:
+    """Mix each face of a batch with another one of it, and their targets alike.
+
+    Args:
+        arrays: Crops, targets, perhaps weights; float32, the first axis of each is the face.
+        alpha: Of the Beta distribution from which each face's share is drawn, above 0.
+        rng: The only source of chance.
+
+    Source:
+        Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", ICLR
+        2018; with a share for each face rather than one for the batch.
+    """
+    n = len(arrays[0])
+    shares, partners = rng.beta(alpha, alpha, n).astype(np.float32), rng.permutation(n)
+    mixed = []
+    for array in arrays:
+        share = shares.reshape(-1, *(1,) * (array.ndim - 1))
+        mixed.append(share * array + (1 - share) * array[partners])
+    return tuple(mixed)
+
+
+def _disturb(crop: Crop, rng: np.random.Generator, erased_share: float) -> Crop:
     crop = _move(crop, rng)
     crop = _relight(crop, rng)
     if rng.random() < 0.15:
         crop = cv2.GaussianBlur(crop, (0, 0), rng.uniform(*BLUR_SIGMA_RANGE_PX))
     if rng.random() < 0.15:
         crop = _compress(crop, rng)
-    if rng.random() < 0.25:
+    if rng.random() < erased_share:
         crop = _erase(crop, rng)
     return crop
 
