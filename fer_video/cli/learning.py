@@ -9,12 +9,16 @@ from fer_video.cli.app import app
 from fer_video.cli.arguments import (
     Data,
     Device,
+    Emotions,
     Ferplus,
     Force,
     Model,
     ValShare,
 )
+from fer_video.labels import EMOTIONS, emotions_of_count
 from fer_video.options import ClassifyOptions, Precision, TrainOptions
+
+_N_EMOTIONS = len(EMOTIONS)
 
 
 @app.command()
@@ -48,6 +52,7 @@ def dataset(
         typer.Argument(help="What --data of the other commands takes.", show_default=False),
     ],
     ferplus: Ferplus = None,
+    emotions: Emotions = _N_EMOTIONS,
     samples: Annotated[
         Path | None, typer.Option(help="Picture to write, .png, .svg or .pdf: faces by emotion.")
     ] = None,
@@ -60,6 +65,7 @@ def dataset(
     Emotions may be named in English or French.
     """
     options = TrainOptions(val_share=val_share)
+    to_tell_apart = emotions_of_count(emotions)
 
     from fer_video.files import check_output
     from fer_video.learn import report
@@ -68,7 +74,7 @@ def dataset(
     if samples is not None:
         inputs = [path] if ferplus is None else [path, ferplus]
         check_output(samples, "plot", force, inputs)
-    faces = read_faces(path, ferplus, options.val_share)
+    faces = read_faces(path, ferplus, options.val_share, to_tell_apart)
     typer.echo(report.as_text(faces))
     if samples is not None:
         from fer_video.plot import plot_samples
