@@ -9,6 +9,16 @@ from fer_video.errors import OptionError
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The seven emotions in the order of FER2013's label numbers, 0 to 6."""
 
+EMOTION_SETS: dict[int, tuple[str, ...]] = {
+    6: tuple(emotion for emotion in EMOTIONS if emotion != "disgust"),
+    7: EMOTIONS,
+    8: (*EMOTIONS, "contempt"),
+}
+"""What a net can be taught to tell apart, by the number of emotions.
+
+Six, because disgust is rare: 1.5 % of FER2013. Eight, because FER+ voters could choose contempt.
+"""
+
 FERPLUS_VOTES = (
     "neutral", "happiness", "surprise", "sadness", "anger",
     "disgust", "fear", "contempt", "unknown", "NF",
@@ -27,6 +37,7 @@ FERPLUS_COLUMN_OF = {
     "sad": "sadness",
     "surprise": "surprise",
     "neutral": "neutral",
+    "contempt": "contempt",
 }
 """The FER+ vote column that means each emotion."""
 
@@ -40,7 +51,22 @@ _FRENCH = {
     "sad": "tristesse",
     "surprise": "surprise",
     "neutral": "neutre",
+    "contempt": "mépris",
 }
+
+
+def emotions_of_count(count: int) -> tuple[str, ...]:
+    """Give the emotions that ``--emotions`` asks for by their number.
+
+    Raises:
+        OptionError: There is no such set of emotions.
+
+    >>> emotions_of_count(6)
+    ('angry', 'fear', 'happy', 'sad', 'surprise', 'neutral')
+    """
+    if count not in EMOTION_SETS:
+        raise OptionError(f"--emotions must be 6, 7 or 8, got {count}")
+    return EMOTION_SETS[count]
 
 
 def display_name(emotion: str, language: Language = "en") -> str:
@@ -79,6 +105,7 @@ _SYNONYMS = {
     "sad": ("sadness", "triste"),
     "surprise": ("surprised", "surpris"),
     "neutral": (),
+    "contempt": ("contemptuous", "scorn", "scornful", "méprisant", "dédain"),
 }
 """How else data sets call an emotion. No numbers: they mean other emotions in RAF-DB."""
 
@@ -90,9 +117,9 @@ _EMOTION_OF_NAME = {
 
 
 def emotion_named(name: str) -> str | None:
-    """Find the emotion that a data set means by a name in English or French.
+    """Find which of the eight emotions a data set means by a name in English or French.
 
-    >>> emotion_named("Happiness"), emotion_named("COLÈRE"), emotion_named("contempt")
+    >>> emotion_named("Happiness"), emotion_named("COLÈRE"), emotion_named("boredom")
     ('happy', 'angry', None)
     """
     return _EMOTION_OF_NAME.get(plain(name))

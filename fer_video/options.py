@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fer_video.errors import OptionError
-from fer_video.labels import Language
+from fer_video.labels import Language, emotions_of_count
 
 DetectorName = Literal["yunet", "mtcnn", "haar"]
 DeviceChoice = Literal["auto", "cpu", "gpu"]
@@ -213,6 +213,8 @@ class TrainOptions:
     precision: Precision = "auto"
     """What the net computes in while it trains; bfloat16 is twice as fast on recent CPUs. auto
     takes it where there is a GPU."""
+    n_emotions: int = 7
+    """6, 7 or 8: without disgust, the usual ones, or with contempt."""
     val_share: float = 0.1
     """Share of the images that becomes validation, and test in one folder of emotions, where a
     folder has no such split; in (0, 0.5)."""
@@ -247,6 +249,7 @@ class TrainOptions:
         _require(self.keep in ("last", "best"), "--keep", self.keep, "last or best")
         _require(self.precision in ("auto", "float32", "bfloat16"), "--precision", self.precision,
                  "auto, float32 or bfloat16")  # fmt: skip
+        emotions_of_count(self.n_emotions)
         _require(0 < self.val_share < 0.5, "--val-share", self.val_share, "in (0, 0.5)")
 
     def _fill_in(self, suited: _SuitedRate) -> None:

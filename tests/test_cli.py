@@ -204,6 +204,23 @@ def test_a_data_set_is_described_and_its_faces_are_shown(tmp_path: Path) -> None
     assert picture.read_bytes() == before
 
 
+def test_a_data_set_is_described_by_six_seven_or_eight_emotions(tmp_path: Path) -> None:
+    folder = faces_by_emotion(tmp_path / "faces")
+    save(folder / "contempt" / "0.png", draw(7, 0))
+    code, out, err = run("dataset", folder, "--emotions", 6)
+    assert (code, err) == (0, "")
+    assert "disgust" not in out
+    assert "  contempt/0.png shows contempt, which is not among the 6 emotions" in out
+    code, out, err = run("dataset", folder, "--emotions", 8)
+    assert "contempt                              0          1          0          1" in out
+    assert code == 8
+    assert err == (
+        f"fer-video: cannot use {folder}: its train split has no contempt: use --emotions 7\n"
+    )
+    code, out, err = run("dataset", folder, "--emotions", 5)
+    assert (code, out, err) == (2, "", "fer-video: --emotions must be 6, 7 or 8, got 5\n")
+
+
 def test_a_data_set_that_cannot_be_learned_from_is_described_and_refused(tmp_path: Path) -> None:
     faces_by_emotion(tmp_path / "test")
     code, out, err = run("dataset", tmp_path)

@@ -81,6 +81,13 @@ Data = Annotated[
 Ferplus = Annotated[
     Path | None, typer.Option(help="fer2013new.csv: what ten people saw in each row.")
 ]
+Emotions = Annotated[
+    int,
+    typer.Option(
+        "--emotions",
+        help="6 without disgust, 7, or 8 with contempt, which FER2013 has in its FER+ votes only.",
+    ),
+]
 ValShare = Annotated[
     float,
     typer.Option(

@@ -9,11 +9,13 @@ from fer_video.cli.app import app
 from fer_video.cli.arguments import (
     Data,
     Device,
+    Emotions,
     Ferplus,
     Force,
     Model,
     ValShare,
 )
+from fer_video.labels import emotions_of_count
 from fer_video.options import (
     ClassifyOptions,
     ClassWeights,
@@ -56,6 +58,7 @@ def dataset(
         typer.Argument(help="What --data of the other commands takes.", show_default=False),
     ],
     ferplus: Ferplus = None,
+    emotions: Emotions = TrainOptions.n_emotions,
     samples: Annotated[
         Path | None, typer.Option(help="Picture to write, .png, .svg or .pdf: faces by emotion.")
     ] = None,
@@ -68,6 +71,7 @@ def dataset(
     Emotions may be named in English or French.
     """
     options = TrainOptions(val_share=val_share)
+    to_tell_apart = emotions_of_count(emotions)
 
     from fer_video.files import check_output
     from fer_video.learn import report
@@ -76,7 +80,7 @@ def dataset(
     if samples is not None:
         inputs = [path] if ferplus is None else [path, ferplus]
         check_output(samples, "plot", force, inputs)
-    faces = read_faces(path, ferplus, options.val_share)
+    faces = read_faces(path, ferplus, options.val_share, to_tell_apart)
     typer.echo(report.as_text(faces))
     if samples is not None:
         from fer_video.plot import plot_samples
@@ -152,6 +156,7 @@ def train(
         Precision,
         typer.Option(help="float32; bfloat16, faster on recent CPUs; auto: bfloat16 on a GPU."),
     ] = TrainOptions.precision,
+    n_emotions: Emotions = TrainOptions.n_emotions,
     val_share: ValShare = TrainOptions.val_share,
     seed: Annotated[int, typer.Option(help="Repeats a run on a CPU.")] = TrainOptions.seed,
     tensorboard: Annotated[
@@ -184,6 +189,7 @@ def train(
         patience=patience,
         keep=keep,
         precision=precision,
+        n_emotions=n_emotions,
         val_share=val_share,
         seed=seed,
     )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from fer_video.backend import keras
-from fer_video.labels import EMOTIONS, FERPLUS_VOTES
+from fer_video.labels import FERPLUS_VOTES
 from fer_video.learn.augment import augment, mixup
 from fer_video.learn.dataset import TRAIN, Faces, ferplus_distribution, is_blank, is_copy_of
 from fer_video.options import TrainOptions
@@ -35,10 +35,10 @@ def targets(faces: Faces, ferplus_share: float) -> Array:
 
     Where nobody voted for one of the emotions, the label stands alone.
     """
-    label: Array = np.eye(len(EMOTIONS), dtype=np.float32)[faces.labels]
+    label: Array = np.eye(len(faces.emotions), dtype=np.float32)[faces.labels]
     if faces.votes is None:
         return label
-    votes = ferplus_distribution(faces.votes)
+    votes = ferplus_distribution(faces.votes, faces.emotions)
     share = ferplus_share * (votes.sum(axis=1, keepdims=True) > 0)
     return np.asarray(share * votes + (1 - share) * label, np.float32)
 

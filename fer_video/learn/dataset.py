@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fer_video.errors import DataError
 from fer_video.files import sha256_of
+from fer_video.labels import EMOTIONS
 from fer_video.learn.archive import Entry, entries_below, entries_inside
 from fer_video.learn.faces import (
     SIZE_PX,
@@ -34,7 +35,10 @@ _TABLES = {"fer2013.csv", "icml_face_data.csv"}
 
 
 def read_faces(
-    path: Path, ferplus: Path | None = None, val_share: float = TrainOptions.val_share
+    path: Path,
+    ferplus: Path | None = None,
+    val_share: float = TrainOptions.val_share,
+    emotions: tuple[str, ...] = EMOTIONS,
 ) -> Faces:
     """Read FER2013 as a CSV file, images in folders ``<split>/<emotion>``, or either in a zip.
 
@@ -48,27 +52,39 @@ def read_faces(
     copies stay together. But near copies, such as two pictures of one person, may fall apart:
     where that matters, make folders of splits.
 
+    What shows an emotion that is known but not chosen stands in ``left_out``. The labels of FER2013
+    know no contempt, but its FER+ votes do.
+
     Args:
         path: ``fer2013.csv``, ``icml_face_data.csv``, a folder of images, or a ``.zip``.
         ferplus: ``fer2013new.csv``, whose rows are those of the CSV file.
         val_share: Share of each emotion's images for each split that is missing.
+        emotions: What to tell apart; a set of ``labels.EMOTION_SETS``.
 
     Raises:
-        DataError: The data is missing, of another form, or more than 1 % of it is bad.
+        DataError: The data is missing, of another form, shows none of the emotions, or more than
+            1 % of it is bad.
     """
     if not path.exists():
         raise DataError(path, "no such file or folder")
+    faces = _read(path, ferplus, val_share, emotions)
+    if not len(faces):
+        raise DataError(path, f"it shows none of {', '.join(emotions)}")
+    return faces
+
+
+def _read(path: Path, ferplus: Path | None, val_share: float, emotions: tuple[str, ...]) -> Faces:
     if path.is_dir():
         _require_no_votes(ferplus)
-        return read_images(path, entries_below(path), val_share)
+        return read_images(path, entries_below(path), val_share, emotions)
     if path.suffix.lower() != ".zip":
-        return read_table(path, lambda: path.open("rb"), ferplus)
+        return read_table(path, lambda: path.open("rb"), ferplus, emotions)
     with entries_inside(path) as entries:
         table = _table_among(entries)
         if table is not None:
-            return read_table(path, table.open, ferplus)
+            return read_table(path, table.open, ferplus, emotions)
         _require_no_votes(ferplus)
-        return read_images(path, entries, val_share)
+        return read_images(path, entries, val_share, emotions)
 
 
 def sha256_of_data(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fer_video.errors import DataError
-from fer_video.labels import EMOTIONS, FERPLUS_COLUMN_OF, FERPLUS_VOTES, plain
+from fer_video.labels import EMOTION_SETS, EMOTIONS, FERPLUS_COLUMN_OF, FERPLUS_VOTES, plain
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
@@ -57,17 +57,19 @@ class Faces:
     images: Images
     """Gray, uint8, shape ``(n, 48, 48)``."""
     labels: Integers
-    """Index into ``EMOTIONS``, shape ``(n,)``."""
+    """Index into ``emotions``, shape ``(n,)``."""
     split: Names
     """``train``, ``validation`` or ``test``, shape ``(n,)``."""
     votes: Integers | None = None
     """FER+ votes in the order of ``FERPLUS_VOTES``, shape ``(n, 10)``; None without FER+."""
+    emotions: tuple[str, ...] = EMOTIONS
+    """What can be told apart; a set of ``labels.EMOTION_SETS``."""
     source: Path = Path("the faces")
     """Where they were read; errors name it."""
     problems: tuple[Problem, ...] = ()
     """Rows and images that should have been faces and could not be read."""
     left_out: tuple[Problem, ...] = ()
-    """Files that are not part of the data set."""
+    """Files that are not part of the data set, and what shows an emotion not in ``emotions``."""
     held_out: tuple[str, ...] = ()
     """Splits that the source does not have: shares of its other images."""
 
@@ -91,9 +93,12 @@ class Faces:
     def require(self, *splits: str) -> None:
         """Make sure that no split of these is empty, and that from training one can learn.
 
+        Training shows an emotion by a label or by the majority of the FER+ voters of a face.
+
         Raises:
             DataError: A split is empty; or training is among them and shows one emotion only,
-                or lacks one that another split shows.
+                lacks one that another split shows by a label, or lacks contempt although it is
+                among ``emotions``.
         """
         for split in splits:
             if not (self.split == split).any():
@@ -102,13 +107,38 @@ class Faces:
             self._require_emotions_to_learn()
 
     def _require_emotions_to_learn(self) -> None:
-        learned = set(self.labels[self.split == TRAIN].tolist())
-        absent = [EMOTIONS[label] for label in sorted(set(self.labels.tolist()) - learned)]
+        learned = self._emotions_shown_in_training()
+        labelled = {self.emotions[label] for label in np.unique(self.labels)}
+        # one of the seven may be missing everywhere; contempt was asked for
+        absent = [
+            emotion
+            for emotion in self.emotions
+            if emotion not in learned and (emotion in labelled or emotion not in EMOTIONS)
+        ]
         if absent:
-            raise DataError(self.source, f"its train split has no {', '.join(absent)}")
+            reason = f"its train split has no {', '.join(absent)}"
+            raise DataError(self.source, reason + _way_without(absent))
         if len(learned) == 1:
             (only,) = learned
-            raise DataError(self.source, f"its only emotion is {EMOTIONS[only]}")
+            raise DataError(self.source, f"its only emotion is {only}")
+
+    def _emotions_shown_in_training(self) -> set[str]:
+        training = self.split == TRAIN
+        shown = set(self.labels[training].tolist())
+        if self.votes is not None:
+            shown |= set(ferplus_majority(self.votes[training], self.emotions).tolist())
+        return {self.emotions[label] for label in shown if label >= 0}
+
+
+def _way_without(absent: Sequence[str]) -> str:
+    """Give the remedy for emotions that cannot be learned, if there is a set without them."""
+    counts = [n for n, emotions in EMOTION_SETS.items() if set(emotions).isdisjoint(absent)]
+    return f": use --emotions {max(counts)}" if counts else ""
+
+
+def not_among(emotion: str, emotions: Sequence[str]) -> str:
+    """Say, as the fault of a ``Problem``, why a face is left out that shows an emotion."""
+    return f"shows {emotion}, which is not among the {len(emotions)} emotions"
 
 
 def split_named(name: str) -> str | None:
@@ -159,34 +189,37 @@ def is_blank(faces: Faces) -> Mask:
     return np.asarray(faces.images.min(axis=(1, 2)) == faces.images.max(axis=(1, 2)))
 
 
-def ferplus_distribution(votes: Integers) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Share of the votes for each of the seven emotions.
+def ferplus_distribution(
+    votes: Integers, emotions: Sequence[str] = EMOTIONS
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Share of each emotion in the votes for one of them.
 
     Args:
         votes: Shape ``(n, 10)`` in the order of ``FERPLUS_VOTES``.
+        emotions: What can be told apart; other votes do not count.
 
     Returns:
-        float32 ``(n, 7)`` in the order of ``EMOTIONS``; a row without any such vote is all zero.
+        float32 ``(n, len(emotions))``; rows sum to 1, but one without any such vote is all zero.
     """
-    columns = [FERPLUS_VOTES.index(FERPLUS_COLUMN_OF[emotion]) for emotion in EMOTIONS]
-    seven = votes[:, columns].astype(np.float32)
-    shares: np.ndarray[Any, np.dtype[np.float32]] = seven / np.maximum(
-        seven.sum(axis=1, keepdims=True), 1
+    counted = votes[:, _columns_of(emotions)].astype(np.float32)
+    shares: np.ndarray[Any, np.dtype[np.float32]] = counted / np.maximum(
+        counted.sum(axis=1, keepdims=True), 1
     )
     return shares
 
 
-def ferplus_majority(votes: Integers) -> Integers:
-    """The emotion that most FER+ voters saw, or -1 where there is none of the seven.
+def ferplus_majority(votes: Integers, emotions: Sequence[str] = EMOTIONS) -> Integers:
+    """The emotion that most FER+ voters saw, or -1 where there is none of these.
 
     Single votes are removed as outliers; the top vote must then hold more than half of the
-    rest, and be neither contempt, unknown nor not-a-face.
+    rest, of all ten columns, and be for one of the emotions.
 
     Args:
         votes: Shape ``(n, 10)`` in the order of ``FERPLUS_VOTES``.
+        emotions: What can be told apart.
 
     Returns:
-        Index into ``EMOTIONS`` or -1, shape ``(n,)``.
+        Index into ``emotions`` or -1, shape ``(n,)``.
 
     Source:
         Barsoum et al., ICMI 2016, section 4.1 ("majority voting"), and its reference code.
@@ -195,6 +228,9 @@ def ferplus_majority(votes: Integers) -> Integers:
     top = kept.argmax(axis=1)
     has_majority = kept.max(axis=1) > 0.5 * kept.sum(axis=1)
     emotion_of_column = np.full(len(FERPLUS_VOTES), -1)
-    for index, emotion in enumerate(EMOTIONS):
-        emotion_of_column[FERPLUS_VOTES.index(FERPLUS_COLUMN_OF[emotion])] = index
+    emotion_of_column[_columns_of(emotions)] = range(len(emotions))
     return np.where(has_majority, emotion_of_column[top], -1)
+
+
+def _columns_of(emotions: Sequence[str]) -> list[int]:
+    return [FERPLUS_VOTES.index(FERPLUS_COLUMN_OF[emotion]) for emotion in emotions]

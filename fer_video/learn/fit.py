@@ -10,8 +10,7 @@ from pathlib import Path
 from fer_video import nets
 from fer_video.backend import has_gpu, keras
 from fer_video.classify import load_net
-from fer_video.errors import DataError, MissingExtra, TrainError
-from fer_video.labels import EMOTIONS
+from fer_video.errors import DataError, MissingExtra, ModelError, TrainError
 from fer_video.learn.batches import TrainingBatches, targets, to_input, trainable
 from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
 from fer_video.learn.optimize import epochs_since_best, optimizer_for, plateau_rate
@@ -19,7 +18,7 @@ from fer_video.learn.progress import Figures, Progress
 from fer_video.learn.validate import validation_figures
 from fer_video.options import TrainOptions
 from fer_video.quiet import quiet_startup
-from fer_video.weights import find
+from fer_video.weights import ModelSpec, find
 
 Report = Callable[[int, Figures], None]
 """Called after each epoch with its number from 0 and its figures. A callback, although the rest
@@ -70,7 +69,9 @@ def fit(
         OutputError: The progress cannot be written.
         TrainError: The loss is not a number in the first epoch, or memory is exhausted.
     """
-    faces.require(TRAIN, VALIDATION, TEST)
+    # votes that weigh nothing teach nothing
+    learned_from = faces if options.ferplus_share else replace(faces, votes=None)
+    learned_from.require(TRAIN, VALIDATION, TEST)
     options = settled(options)
     batches = _batches(faces, options)
     net = _compiled(options, steps_per_epoch=len(batches))
@@ -123,11 +124,11 @@ def _compiled(options: TrainOptions, steps_per_epoch: int) -> keras.Model:
     keras.config.set_dtype_policy(_POLICY[options.precision])
     try:
         with quiet_startup():
-            net = nets.build(options.net, len(EMOTIONS))
+            net = nets.build(options.net, options.n_emotions)
     finally:
         keras.config.set_dtype_policy(policy)
     if options.start_from:
-        net.set_weights(load_net(find(options.start_from), options.net).get_weights())
+        _go_on_from(find(options.start_from), net, options)
     if options.train_last:
         nets.freeze_all_but_last(net, options.train_last)
     net.compile(
@@ -138,10 +139,18 @@ def _compiled(options: TrainOptions, steps_per_epoch: int) -> keras.Model:
     return net
 
 
+def _go_on_from(spec: ModelSpec, net: keras.Model, options: TrainOptions) -> None:
+    if len(spec.labels) != options.n_emotions:
+        raise ModelError(
+            f"{spec.folder} tells {len(spec.labels)} emotions apart, not {options.n_emotions}"
+        )
+    net.set_weights(load_net(spec, options.net).get_weights())
+
+
 def _averaged(net: keras.Model, batches: TrainingBatches, options: TrainOptions) -> keras.Model:
     """Take the moving average of the weights into a net of its own."""
     net.optimizer.finalize_variable_values(net.trainable_variables)
-    averaged = nets.build(options.net, len(EMOTIONS))
+    averaged = nets.build(options.net, options.n_emotions)
     averaged.set_weights(net.get_weights())
     batches.epoch = options.epochs
     if not options.train_last:  # else what is frozen keeps the statistics that it was made with

@@ -2,7 +2,7 @@
 
 import posixpath
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import takewhile
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fer_video.errors import DataError
-from fer_video.labels import EMOTIONS, emotion_named
+from fer_video.labels import emotion_named
 from fer_video.learn.archive import DAMAGED, Entry
 from fer_video.learn.faces import (
     SIZE_PX,
@@ -25,6 +25,7 @@ from fer_video.learn.faces import (
     Names,
     Problem,
     first_alike,
+    not_among,
     require_few,
     split_named,
 )
@@ -33,7 +34,6 @@ MAX_IMAGE_BYTES = 64 * 2**20
 """Of a file, which is read whole: no photograph of a face comes near it."""
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm"}
-_UNKNOWN_EMOTION = f"has an unknown emotion; use {', '.join(EMOTIONS)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Labelled:
 
     entry: Entry
     emotion: str | None
-    """None where the folder has a name that is no emotion's."""
+    """One of the eight; None where the folder has a name that is no emotion's."""
     split: str | None
     """None in a data set that is one folder of emotions."""
 
@@ -73,32 +73,48 @@ def arrange(entries: Iterable[Entry]) -> tuple[list[Labelled], list[Problem]]:
     return found, left_out
 
 
-def read_images(source: Path, entries: Iterable[Entry], val_share: float) -> Faces:
+def read_images(
+    source: Path, entries: Iterable[Entry], val_share: float, emotions: tuple[str, ...]
+) -> Faces:
     """Read images as gray faces of 48x48 pixels; see ``dataset.read_faces`` for the splits.
 
     Raises:
-        DataError: No image lies in a folder of its emotion, or too many cannot be read.
+        DataError: No image lies in a folder of an emotion, or too many cannot be read.
     """
     found, left_out = arrange(entries)
     if not found:
         raise DataError(source, "no images in folders like train/happy and test/happy, or happy")
-    images = np.empty((len(found), SIZE_PX, SIZE_PX), np.uint8)
+    chosen, of_others = _choose(found, emotions)
+    images = np.empty((len(chosen), SIZE_PX, SIZE_PX), np.uint8)
     problems = []
     good: list[Labelled] = []
-    for one in found:
+    for one in chosen:
         try:
-            images[len(good)] = _read_face(one)
+            images[len(good)] = _read_face(one, emotions)
             good.append(one)
         except _BadImageError as fault:
             problems.append(Problem(str(one.entry.name), str(fault)))
     require_few(source, problems, len(good))
     images = images[: len(good)]
-    labels = np.array([EMOTIONS.index(one.emotion) for one in good if one.emotion], np.int64)
+    labels = np.array([emotions.index(one.emotion) for one in good if one.emotion], np.int64)
     split, held_out = _splits([one.split for one in good], images, labels, val_share)
     return Faces(
-        images, labels, split, source=source,
-        problems=tuple(problems), left_out=tuple(left_out), held_out=held_out,
+        images, labels, split, emotions=emotions, source=source,
+        problems=tuple(problems), left_out=(*left_out, *of_others), held_out=held_out,
     )  # fmt: skip
+
+
+def _choose(
+    found: Iterable[Labelled], emotions: Sequence[str]
+) -> tuple[list[Labelled], list[Problem]]:
+    """Part the images to read, unknown emotions included, from those of the other emotions."""
+    chosen, of_others = [], []
+    for one in found:
+        if one.emotion is None or one.emotion in emotions:
+            chosen.append(one)
+        else:
+            of_others.append(Problem(str(one.entry.name), not_among(one.emotion, emotions)))
+    return chosen, of_others
 
 
 def _why_no_image(name: PurePosixPath) -> str | None:
@@ -122,9 +138,9 @@ class _BadImageError(Exception):
     """What is wrong with an image, as the fault of a ``Problem``."""
 
 
-def _read_face(one: Labelled) -> Images:
+def _read_face(one: Labelled, emotions: Sequence[str]) -> Images:
     if one.emotion is None:
-        raise _BadImageError(_UNKNOWN_EMOTION)
+        raise _BadImageError(f"has an unknown emotion; use {', '.join(emotions)}")
     if one.entry.n_bytes > MAX_IMAGE_BYTES:
         raise _BadImageError(f"is larger than {MAX_IMAGE_BYTES / 2**20:.0f} MiB")
     try:
@@ -172,7 +188,7 @@ def _hold_out(images: Images, labels: Integers, held_out: tuple[str, ...], share
     first = first_alike(images)
     exact = Fraction(str(share))  # a tenth of 10, 20, 30 ... is a whole number, unlike 0.1 of them
     split = np.full(len(images), TRAIN, dtype=f"<U{len(VALIDATION)}")
-    for label in range(len(EMOTIONS)):
+    for label in np.unique(labels):
         distinct = np.flatnonzero((first == np.arange(len(first))) & (labels == label))
         turn = np.arange(len(distinct)) * exact.numerator % exact.denominator
         for number, name in enumerate(held_out):

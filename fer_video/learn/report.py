@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_video.labels import EMOTIONS
 from fer_video.learn.dataset import SPLITS, Faces, ferplus_majority, is_blank
 from fer_video.learn.faces import N_NAMED, Images, Integers, Problem, first_alike
 
@@ -19,26 +18,28 @@ class Report:
     """Counts of a data set; each last axis is the split, in the order of ``SPLITS``."""
 
     emotions: Integers
-    """Faces by emotion, shape ``(7, 3)``."""
+    """Faces by emotion, shape ``(n_emotions, 3)``."""
     blank: Integers
     """Faces of one flat gray, shape ``(3,)``."""
     copies: Integers
     """Faces of a split (column) that show exactly the pixels of a face of a split (row), shape
     ``(3, 3)``; on the diagonal, of an earlier face of that split."""
     majority: Integers | None
-    """Faces in which most FER+ voters saw the same emotion, shape ``(3,)``; None without FER+."""
+    """Faces by the emotion that most FER+ voters saw, shape ``(n_emotions, 3)``; None without
+    FER+."""
 
 
 def report_of(faces: Faces) -> Report:
     """Count what a data set holds."""
     masks = [faces.split == split for split in SPLITS]
-    emotions = [[(faces.labels[mask] == label).sum() for mask in masks]
-                for label in range(len(EMOTIONS))]  # fmt: skip
+    majority = None
+    if faces.votes is not None:
+        majority = _by_emotion(ferplus_majority(faces.votes, faces.emotions), faces, masks)
     return Report(
-        emotions=np.array(emotions),
+        emotions=_by_emotion(faces.labels, faces, masks),
         blank=_count(is_blank(faces), masks),
         copies=_copies(faces, masks),
-        majority=None if faces.votes is None else _count(ferplus_majority(faces.votes) >= 0, masks),
+        majority=majority,
     )
 
 
@@ -47,7 +48,7 @@ def as_text(faces: Faces) -> str:
     report = report_of(faces)
     lines = [
         " " * _WIDTH_OF_NAME + "".join(f"{name:>{_WIDTH_OF_NUMBER}}" for name in (*SPLITS, "all")),
-        *(_row(name, row) for name, row in zip(EMOTIONS, report.emotions, strict=True)),
+        *(_row(name, row) for name, row in zip(faces.emotions, report.emotions, strict=True)),
         _row("all", report.emotions.sum(axis=0)),
         "",
         _row("blank", report.blank),
@@ -55,7 +56,14 @@ def as_text(faces: Faces) -> str:
           for name, row in zip(SPLITS, report.copies, strict=True)),
     ]  # fmt: skip
     if report.majority is not None:
-        lines.append(_row("with a FER+ majority", report.majority))
+        lines.append(_row("with a FER+ majority", report.majority.sum(axis=0)))
+        lines += [
+            _row(f"  {name}, by votes alone", by_votes)
+            for name, by_label, by_votes in zip(
+                faces.emotions, report.emotions, report.majority, strict=True
+            )
+            if by_votes.any() and not by_label.any()
+        ]
     if faces.held_out:
         lines += ["", f"held out of the other images: {' and '.join(faces.held_out)}"]
     return "\n".join([*lines, "", *_left_out(faces.left_out), *_bad(faces)])
@@ -63,19 +71,22 @@ def as_text(faces: Faces) -> str:
 
 def totals_of(faces: Faces) -> dict[str, int]:
     """Count the faces of each emotion in all splits."""
-    return dict(
-        zip(EMOTIONS, np.bincount(faces.labels, minlength=len(EMOTIONS)).tolist(), strict=True)
-    )
+    counts = np.bincount(faces.labels, minlength=len(faces.emotions))
+    return dict(zip(faces.emotions, counts.tolist(), strict=True))
 
 
 def samples_of(faces: Faces, seed: int = 0) -> dict[str, Images]:
     """Draw faces of each emotion by lot, at most ``SAMPLES_PER_EMOTION``; the same each time."""
     rng = np.random.default_rng(seed)
     samples = {}
-    for label, emotion in enumerate(EMOTIONS):
+    for label, emotion in enumerate(faces.emotions):
         lot = rng.permutation(np.flatnonzero(faces.labels == label))
         samples[emotion] = faces.images[lot[:SAMPLES_PER_EMOTION]]
     return samples
+
+
+def _by_emotion(labels: Integers, faces: Faces, masks: Sequence[np.ndarray]) -> Integers:
+    return np.array([_count(labels == label, masks) for label in range(len(faces.emotions))])
 
 
 def _count(mask: np.ndarray, masks: Sequence[np.ndarray]) -> Integers:

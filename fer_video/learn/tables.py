@@ -19,6 +19,7 @@ from fer_video.learn.faces import (
     Mask,
     Names,
     Problem,
+    not_among,
     require_few,
     split_named,
 )
@@ -33,33 +34,46 @@ _BAD_USAGE = "has an unknown Usage"
 _NO_CSV = (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError)
 
 
-def read_table(source: Path, open_table: Open, ferplus: Path | None) -> Faces:
+def read_table(
+    source: Path, open_table: Open, ferplus: Path | None, emotions: tuple[str, ...]
+) -> Faces:
     """Read ``fer2013.csv`` or ``icml_face_data.csv``, perhaps with the votes for its rows.
 
     Args:
         source: The data set, for errors.
         open_table: Opens the CSV file.
         ferplus: ``fer2013new.csv``, or None.
+        emotions: What to tell apart; rows labelled with another one are left out.
 
     Raises:
         DataError: A file is no such table, has too many bad rows, or the votes are not for
             these faces.
     """
     parts = [_parse_rows(source, rows) for rows in _chunks(source, open_table)]
-    images, labels, split, faults = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    images, numbers, split, faults = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     if not len(images):
         raise DataError(source, "it has no rows")
     problems = _problems(faults)
     good = faults == ""
     require_few(source, problems, int(good.sum()))
-    faces = Faces(images, labels, split, source=source)
+    labels = _indices_into(emotions, numbers)
+    faces = Faces(images, labels, split, emotions=emotions, source=source)
     if ferplus is not None:
         votes, vote_faults = _read_votes(ferplus, split)
         faces = replace(faces, votes=votes)
         problems += _problems(np.where(good, vote_faults, ""), f"{ferplus.name} ")
         good &= vote_faults == ""
-    # chosen only where something is bad: it copies all images
-    return replace(faces if good.all() else faces.where(good), problems=tuple(problems))
+    left_out = [
+        Problem(_line(row), not_among(EMOTIONS[numbers[row]], emotions))
+        for row in np.flatnonzero(good & (labels < 0)).tolist()
+    ]
+    good &= labels >= 0
+    # chosen only where something goes: it copies all images
+    return replace(
+        faces if good.all() else faces.where(good),
+        problems=tuple(problems),
+        left_out=tuple(left_out),
+    )
 
 
 def _chunks(source: Path, open_table: Open) -> Iterator[pd.DataFrame]:
@@ -78,6 +92,12 @@ def _chunks(source: Path, open_table: Open) -> Iterator[pd.DataFrame]:
         raise DataError(source, f"not a CSV file ({error})") from error
 
 
+def _indices_into(emotions: tuple[str, ...], numbers: Integers) -> Integers:
+    """Turn label numbers of FER2013, or -1, into indices into ``emotions``, or -1."""
+    index_of = [emotions.index(name) if name in emotions else -1 for name in EMOTIONS]
+    return np.array([*index_of, -1])[numbers]  # the number -1 takes the last
+
+
 def _require_columns(source: Path, rows: pd.DataFrame, columns: set[str], file: str) -> None:
     missing = columns - set(rows.columns)
     if missing:
@@ -85,7 +105,7 @@ def _require_columns(source: Path, rows: pd.DataFrame, columns: set[str], file: 
 
 
 def _parse_rows(source: Path, rows: pd.DataFrame) -> tuple[Images, Integers, Names, Names]:
-    """Give images, labels, splits, and what is wrong with each row: "" where nothing is."""
+    """Give images, label numbers, splits, and what is wrong with each row: "" where nothing is."""
     _require_columns(source, rows, {"emotion", "pixels", "Usage"}, "fer2013.csv")
     images = np.zeros((len(rows), SIZE_PX, SIZE_PX), np.uint8)
     readable = np.ones(len(rows), bool)
@@ -96,13 +116,13 @@ def _parse_rows(source: Path, rows: pd.DataFrame) -> tuple[Images, Integers, Nam
             images[position] = pixels.reshape(SIZE_PX, SIZE_PX)
         except ValueError:
             readable[position] = False
-    label_of = {str(label): label for label in range(len(EMOTIONS))}
-    labels = np.array([label_of.get(text.strip(), -1) for text in rows["emotion"]], np.int64)
+    number_of = {str(number): number for number in range(len(EMOTIONS))}
+    numbers = np.array([number_of.get(text.strip(), -1) for text in rows["emotion"]], np.int64)
     split = _splits(rows)
     faults = np.select(
-        [~readable, labels < 0, split == ""], [_BAD_PIXELS, _BAD_EMOTION, _BAD_USAGE], ""
+        [~readable, numbers < 0, split == ""], [_BAD_PIXELS, _BAD_EMOTION, _BAD_USAGE], ""
     )
-    return images, labels, split, faults
+    return images, numbers, split, faults
 
 
 def _splits(rows: pd.DataFrame) -> Names:

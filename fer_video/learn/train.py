@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fer_video.errors import OutputError, TrainError
+from fer_video.labels import emotions_of_count
 from fer_video.learn.dataset import read_faces
 from fer_video.learn.export import export, provenance
 from fer_video.learn.fit import Report, fit, settled
@@ -46,7 +47,7 @@ def train(
     """
     _check_out(out, force)
     options = settled(options)
-    faces = read_faces(data, ferplus, options.val_share)
+    faces = read_faces(data, ferplus, options.val_share, emotions_of_count(options.n_emotions))
     progress = Progress(out.with_name(f".{out.name}.progress"))
     decided_by = provenance(data, ferplus, options) | {"data_problems": len(faces.problems)}
     progress.claim(decided_by)

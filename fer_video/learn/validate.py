@@ -42,7 +42,7 @@ def validation_figures(
         "val_label_accuracy": (predicted == validation.labels).mean(),
     }
     if validation.votes is not None:
-        majority = ferplus_majority(validation.votes)
+        majority = ferplus_majority(validation.votes, validation.emotions)
         known = majority >= 0
         if known.any():
             figures["val_ferplus_accuracy"] = (predicted == majority)[known].mean()

@@ -13,6 +13,9 @@ from PIL import Image
 from fer_video.labels import EMOTIONS, FERPLUS_VOTES
 from fer_video.learn.dataset import SIZE_PX, TEST, TRAIN, VALIDATION, Faces
 
+FER2013 = Path(__file__).resolve().parents[3] / "shared" / "data" / "fer2013"
+"""Where the real data is, if it is."""
+
 USAGE = {TRAIN: "Training", VALIDATION: "PublicTest", TEST: "PrivateTest"}
 
 
@@ -23,12 +26,12 @@ def draw(label: int, number: int) -> np.ndarray:
     return noise.astype(np.uint8)
 
 
-def some_faces(**count_by_split: int) -> Faces:
+def some_faces(emotions: tuple[str, ...] = EMOTIONS, **count_by_split: int) -> Faces:
     """Draw faces, the emotions in turn; no two are alike."""
     split = np.repeat(list(count_by_split), list(count_by_split.values()))
-    labels = np.arange(len(split)) % len(EMOTIONS)
+    labels = np.arange(len(split)) % len(emotions)
     images = [draw(label, number) for number, label in enumerate(labels.tolist())]
-    return Faces(np.stack(images), labels, split)
+    return Faces(np.stack(images), labels, split, emotions=emotions)
 
 
 def votes(**count_by_column: int) -> list[int]:

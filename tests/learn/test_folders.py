@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fer_video.errors import DataError
-from fer_video.labels import EMOTIONS, emotion_named
+from fer_video.labels import EMOTION_SETS, EMOTIONS, emotion_named
 from fer_video.learn.dataset import (
     SPLITS,
     TEST,
@@ -78,11 +78,13 @@ def test_a_folder_without_images_is_refused(tmp_path) -> None:
 
 
 def test_an_unknown_emotion_is_refused_with_the_known_ones(tmp_path) -> None:
-    save(tmp_path / "train" / "contempt" / "a.png", draw(0, 0))
-    with pytest.raises(
-        DataError, match=r"contempt/a\.png has an unknown emotion; use angry, disgust, fear"
-    ):
-        read_faces(tmp_path)
+    save(tmp_path / "train" / "boredom" / "a.png", draw(0, 0))
+    for emotions in EMOTION_SETS.values():
+        with pytest.raises(DataError) as caught:
+            read_faces(tmp_path, emotions=emotions)
+        assert caught.value.reason.endswith(
+            f"train/boredom/a.png has an unknown emotion; use {', '.join(emotions)}"
+        )
 
 
 def test_votes_for_a_folder_are_refused(tmp_path) -> None:
@@ -129,6 +131,7 @@ def test_the_checksum_of_a_folder_follows_names_and_contents(tmp_path) -> None:
         ("sad", ["sadness", "tristesse"]),
         ("surprise", ["surprised", "surpris"]),
         ("neutral", ["neutre", "NEUTRAL"]),
+        ("contempt", ["Contemptuous", "mépris", "mepris", "MÉPRISANT"]),
     ],
 )
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -136,7 +139,7 @@ def test_emotions_go_by_their_names_in_english_and_french(emotion, names, form) 
     assert {emotion_named(unicodedata.normalize(form, name)) for name in names} == {emotion}
 
 
-@pytest.mark.parametrize("name", ["", "0", "contempt", "mépris", "angryish", "-", "surprisé e"])
+@pytest.mark.parametrize("name", ["", "0", "7", "boredom", "angryish", "-", "surprisé e"])
 def test_other_names_are_no_emotion(name) -> None:
     assert emotion_named(name) is None
 

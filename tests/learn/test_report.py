@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from fer_video.labels import EMOTIONS
+from fer_video.labels import EMOTION_SETS, EMOTIONS
 from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
 from fer_video.learn.faces import Problem
-from fer_video.learn.report import as_text, report_of, samples_of
+from fer_video.learn.report import as_text, report_of, samples_of, totals_of
 from fer_video.plot import draw_samples
 from tests.learn.faces import draw, some_faces, votes
 
@@ -38,7 +38,7 @@ def test_counts_are_those_counted_by_hand() -> None:
 
 
 def test_the_report_as_text() -> None:
-    seen = np.array([votes(happiness=10)] * 9 + [votes(fear=5, sadness=5)] * 2)
+    seen = np.array([votes(happiness=10)] * 9 + [votes(contempt=9), votes(fear=5, sadness=5)])
     faces = replace(
         faces_with_copies(),
         votes=seen,
@@ -76,6 +76,30 @@ def test_the_report_as_text() -> None:
         *(f"  line {number} has an unknown Usage" for number in range(2, 12)),
         "  and 2 more",
     ]
+
+
+def test_the_report_follows_the_emotions_and_tells_what_only_votes_show() -> None:
+    faces = replace(
+        faces_with_copies(),
+        emotions=EMOTION_SETS[8],
+        votes=np.array([votes(happiness=10)] * 8 + [votes(contempt=10)] * 2 + [votes()]),
+    )
+    lines = as_text(faces).splitlines()
+    assert [line.split()[0] for line in lines[1:10]] == [*EMOTION_SETS[8], "all"]
+    assert lines[8:10] == [
+        "contempt                              0          0          0          0",
+        "all                                   5          3          3         11",
+    ]
+    assert lines[15:18] == [
+        "with a FER+ majority                  5          3          2         10",
+        "  contempt, by votes alone            0          0          2          2",
+        "",
+    ]
+    assert list(samples_of(faces)) == [*EMOTION_SETS[8]] == list(totals_of(faces))
+    assert totals_of(faces)["contempt"] == len(samples_of(faces)["contempt"]) == 0
+    six = some_faces(EMOTION_SETS[6], train=12)
+    assert report_of(six).emotions.tolist() == [[2, 0, 0]] * 6
+    assert totals_of(six) == dict.fromkeys(EMOTION_SETS[6], 2)
 
 
 def test_samples_are_twelve_of_each_emotion_drawn_by_lot_and_the_same_each_time() -> None:
