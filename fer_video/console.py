@@ -56,6 +56,10 @@ def follow(done_s: Iterable[float], total_s: float, quiet: bool) -> None:
             bar.update(seconds - bar.n)
 
 
+_SHOWN_FIGURES = ("loss", "val_loss", "val_accuracy", "val_label_accuracy", "val_ferplus_accuracy")
+"""Of an epoch; the others are in its history."""
+
+
 class EpochBar:
     """A bar over the epochs of a training, with the latest figures and the time left.
 
@@ -64,6 +68,8 @@ class EpochBar:
 
     def __init__(self, epochs: int) -> None:
         self._tqdm = tqdm(total=epochs, unit="epoch", file=sys.stderr, disable=None)
+        self._started_s = time.monotonic()
+        self._n_here = 0
 
     def __enter__(self) -> "EpochBar":
         return self
@@ -75,15 +81,22 @@ class EpochBar:
 
     def report(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Show an epoch, counted from 0; a resumed training starts where it was."""
-        shown = {name: f"{figure:.3f}" for name, figure in figures.items()}
+        shown = {name: f"{figures[name]:.3f}" for name in _SHOWN_FIGURES if name in figures}
+        self._n_here += 1
         if self._tqdm.disable:
             line = ", ".join(f"{name} {figure}" for name, figure in shown.items())
-            print(f"epoch {epoch + 1} of {self._tqdm.total}: {line}", file=sys.stderr, flush=True)
+            left = self._left(self._tqdm.total - epoch - 1)
+            print(f"epoch {epoch + 1} of {self._tqdm.total}: {line}; {left} left",
+                  file=sys.stderr, flush=True)  # fmt: skip
             return
         if self._tqdm.n == 0 and epoch > 0:
             self._tqdm.initial = self._tqdm.n = epoch
         self._tqdm.set_postfix(shown, refresh=False)
         self._tqdm.update()
+
+    def _left(self, epochs: int) -> str:
+        seconds = (time.monotonic() - self._started_s) / self._n_here * epochs
+        return str(tqdm.format_interval(seconds))
 
 
 def metrics_table(metrics: Mapping[str, Any]) -> str:

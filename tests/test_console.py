@@ -76,8 +76,12 @@ def test_progress_shows_recordings_rate_and_time_left(capsys, monkeypatch) -> No
 
 def test_in_a_log_each_epoch_of_a_training_is_a_line(capsys) -> None:
     with console.EpochBar(3) as bar:
-        bar.report(0, {"accuracy": 0.5, "loss": 1.25})
-    assert capsys.readouterr().err == "epoch 1 of 3: accuracy 0.500, loss 1.250\n"
+        bar.report(0, {"val_loss": 0.5, "loss": 1.25, "val_recall": 0.4})
+        bar.report(1, {"val_loss": 0.25, "loss": 1})
+    assert capsys.readouterr().err == (
+        "epoch 1 of 3: loss 1.250, val_loss 0.500; 00:00 left\n"
+        "epoch 2 of 3: loss 1.000, val_loss 0.250; 00:00 left\n"
+    )
 
 
 def test_in_a_terminal_a_failed_training_leaves_no_bar_behind(capsys, monkeypatch) -> None:
