@@ -10,8 +10,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 LAYERS = """
 errors colors types quiet
 labels files
-options cuts container backend learn.faces learn.archive
-events nets.parts learn.tables learn.folders
+options cuts container backend figures learn.faces learn.archive
+events nets.parts learn.tables learn.folders learn.pictures
 video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
 nets weights canvas plot jobs
 classify encode overlay provenance learn.dataset learn.augment learn.card
