@@ -31,6 +31,6 @@ def save(figure: Figure, out: Path) -> None:
 
 def plain_axes(axes: Axes) -> None:
     """Leave of the frame what carries ticks, in gray, with small numbers."""
-    axes.tick_params(labelsize=8, color=QUIET)
+    axes.tick_params(which="both", labelsize=8, color=QUIET)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(QUIET)

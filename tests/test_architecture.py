@@ -11,7 +11,7 @@ LAYERS = """
 errors colors types quiet
 labels files
 options cuts container backend figures learn.faces learn.archive
-events nets.parts learn.tables learn.folders learn.pictures
+events nets.parts learn.tables learn.folders learn.pictures learn.charts
 video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
 nets weights canvas plot jobs
 classify encode overlay provenance learn.dataset learn.augment learn.card
