@@ -1,6 +1,6 @@
-"""Figures: a finished timeline, one panel per track; and the faces of a data set."""
+"""Figures of a finished timeline, one panel per track."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from fer_video.colors import color_of
-from fer_video.files import check_suffix, whole_file
+from fer_video.figures import QUIET, plain_axes, save
 from fer_video.labels import Language, display_name
 from fer_video.options import PlotStyle, ViewOptions
 from fer_video.timeline import emotions_of, smooth
@@ -33,8 +33,6 @@ _NO_FACE: dict[str, Any] = {
 _TICK_STEPS_S = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800,
 )  # fmt: skip
-# without a date the same timeline gives the same file; but the ids inside an SVG are random
-_UNDATED: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 _WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "track": "Track",
@@ -58,12 +56,6 @@ _WORDS: dict[Language, dict[str, str]] = {
     },
 }
 
-_DPI = 200
-_GAP_PX = 3
-"""Between the faces of a data set."""
-_NAMES_IN, _MARGIN_IN = 0.85, 0.12
-
-Crops = np.ndarray[Any, np.dtype[np.uint8]]
 Values = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
@@ -90,8 +82,7 @@ def plot_timeline(
     Raises:
         OutputError: The suffix names another format, or the place cannot be written.
     """
-    check_suffix(out, "plot")
-    _save(draw_timeline(table, view, title), out)
+    save(draw_timeline(table, view, title), out)
 
 
 def draw_timeline(table: pd.DataFrame, view: ViewOptions, title: str | None = None) -> Figure:
@@ -121,56 +112,6 @@ def draw_timeline(table: pd.DataFrame, view: ViewOptions, title: str | None = No
     return figure
 
 
-def plot_samples(samples: Mapping[str, Crops], totals: Mapping[str, int], out: Path) -> None:
-    """Draw faces of a data set, a row per emotion.
-
-    Args:
-        samples: Gray faces to show by emotion, uint8, shape ``(n, size, size)`` each.
-        totals: How many faces the data set has of each emotion.
-        out: The figure, PNG, SVG or PDF; replaced if it exists, and whole or absent.
-
-    Raises:
-        OutputError: The suffix names another format, or the place cannot be written.
-    """
-    check_suffix(out, "plot")
-    _save(draw_samples(samples, totals), out)
-
-
-def draw_samples(samples: Mapping[str, Crops], totals: Mapping[str, int]) -> Figure:
-    """Draw faces of a data set as a figure, at two pixels of a PNG for one of a face."""
-    columns = max(1, *(len(faces) for faces in samples.values()))
-    size_px = max(faces.shape[-1] for faces in samples.values())
-    cell_in = 2 * (size_px + _GAP_PX) / _DPI
-    width_in = _NAMES_IN + columns * cell_in + _MARGIN_IN
-    height_in = len(samples) * cell_in + 2 * _MARGIN_IN
-    figure = Figure(figsize=(width_in, height_in))
-    figure.subplots_adjust(
-        left=_NAMES_IN / width_in,
-        right=1 - _MARGIN_IN / width_in,
-        bottom=_MARGIN_IN / height_in,
-        top=1 - _MARGIN_IN / height_in,
-        hspace=0,
-    )
-    rows = figure.subplots(len(samples), squeeze=False)[:, 0]
-    for axes, (emotion, faces) in zip(rows, samples.items(), strict=True):
-        axes.imshow(_strip(faces, columns, size_px), cmap="gray", vmin=0, vmax=255,
-                    interpolation="nearest", aspect="auto")  # fmt: skip
-        axes.set_axis_off()
-        beside = {"transform": axes.transAxes, "ha": "right"}
-        axes.text(-0.015, 0.58, emotion, fontsize=10, **beside)
-        axes.text(-0.015, 0.3, f"{totals[emotion]:,}", fontsize=8, color="#666666", **beside)
-    return figure
-
-
-def _strip(faces: Crops, columns: int, size_px: int) -> Crops:
-    """Set faces side by side on white."""
-    cell_px = size_px + _GAP_PX
-    strip = np.full((cell_px, columns * cell_px), 255, np.uint8)
-    for column, face in enumerate(faces):
-        strip[:size_px, column * cell_px : column * cell_px + size_px] = face
-    return strip
-
-
 def trace_of(
     times_s: "pd.Series[float]", probabilities: pd.DataFrame, step_s: float, thin_s: float
 ) -> Trace:
@@ -198,12 +139,6 @@ def trace_of(
         trace_times += [thin_times, np.array([stop_s, stop_s])]
         trace_values += [thin_values, thin_values[-1:], gap]
     return Trace(np.concatenate(trace_times), np.concatenate(trace_values))
-
-
-def _save(figure: Figure, out: Path) -> None:
-    kind = out.suffix.lower().removeprefix(".")
-    with whole_file(out) as temporary:
-        figure.savefig(temporary, format=kind, dpi=_DPI, metadata=_UNDATED.get(kind))
 
 
 def _thin(times: Values, values: Values, thin_s: float) -> tuple[Values, Values]:
@@ -259,9 +194,7 @@ def _label_panel(axes: Axes, name: str) -> None:
     axes.set_title(name, loc="left", fontsize=9, pad=3)
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], labels=["0", "0.5", "1"])
-    axes.tick_params(labelsize=8, color="#666666")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#666666")
+    plain_axes(axes)
 
 
 def _label_time(axes: Axes, start_s: float, end_s: float, language: Language) -> None:
@@ -314,7 +247,7 @@ def _add_notes(figure: Figure, shown: int, total: int, view: ViewOptions) -> Non
     if view.smooth_s:
         notes.append(words["smoothed"].format(seconds=view.smooth_s))
     if notes:
-        figure.supxlabel("; ".join(notes), x=0.99, ha="right", fontsize=8, color="#666666")
+        figure.supxlabel("; ".join(notes), x=0.99, ha="right", fontsize=8, color=QUIET)
 
 
 def _legend_handles(emotions: Sequence[str], style: PlotStyle) -> list[Artist]:

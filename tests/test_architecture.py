@@ -10,10 +10,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 LAYERS = """
 errors colors types quiet
 labels files
-options cuts container backend learn.faces learn.archive
+options cuts container backend figures learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress
 video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
-nets weights canvas plot jobs
+nets weights canvas plot jobs learn.pictures learn.charts
 classify encode overlay provenance learn.dataset learn.augment learn.card
 annotate pipeline learn.evaluate learn.report learn.batches learn.validate
 learn.export learn.fit batch

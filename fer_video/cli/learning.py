@@ -83,7 +83,7 @@ def dataset(
     faces = read_faces(path, ferplus, options.val_share, to_tell_apart)
     typer.echo(report.as_text(faces))
     if samples is not None:
-        from fer_video.plot import plot_samples
+        from fer_video.learn.pictures import plot_samples
 
         plot_samples(report.samples_of(faces), report.totals_of(faces), samples)
         typer.echo(f"wrote {samples}")

@@ -6,7 +6,6 @@ from fer_video.labels import EMOTION_SETS, EMOTIONS
 from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
 from fer_video.learn.faces import Problem
 from fer_video.learn.report import as_text, report_of, samples_of, totals_of
-from fer_video.plot import draw_samples
 from tests.learn.faces import draw, some_faces, votes
 
 A, B, C, BLANK = draw(3, 0), draw(3, 1), draw(4, 2), np.full((48, 48), 9, np.uint8)
@@ -114,14 +113,3 @@ def test_samples_are_twelve_of_each_emotion_drawn_by_lot_and_the_same_each_time(
     assert drawn != [image.tobytes() for image in faces.images[faces.labels == 4][:12]]
     assert drawn == [image.tobytes() for image in samples_of(faces)["sad"]]
     assert drawn != [image.tobytes() for image in samples_of(faces, seed=1)["sad"]]
-
-
-def test_the_picture_of_samples_has_a_row_per_emotion_each_face_in_full() -> None:
-    samples = {"happy": np.stack([A, B]), "fear": np.empty((0, 48, 48), np.uint8)}
-    happy, fear = draw_samples(samples, {"happy": 1234, "fear": 0}).axes
-    assert [text.get_text() for text in happy.texts] == ["happy", "1,234"]
-    (shown,) = happy.images
-    assert (shown.get_array()[:48, :48] == A).all()
-    assert (shown.get_array()[:48, 51:99] == B).all()
-    assert [text.get_text() for text in fear.texts] == ["fear", "0"]
-    assert (fear.images[0].get_array() == 255).all()
