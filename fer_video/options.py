@@ -11,6 +11,7 @@ DeviceChoice = Literal["auto", "cpu", "gpu"]
 TableFormat = Literal["parquet", "csv"]
 PlotStyle = Literal["area", "lines"]
 Precision = Literal["float32", "bfloat16"]
+FaceSource = Literal["given", "detect"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,10 @@ events nets.parts learn.tables learn.folders
 video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
 nets weights canvas plot jobs
 classify encode overlay provenance learn.dataset learn.augment learn.card
-annotate pipeline learn.evaluate learn.report
-learn.export batch
-learn.train console
-cli.app cli.arguments
+annotate pipeline learn.sources learn.measures learn.report
+learn.evaluate batch
+learn.export learn.photographs learn.comparison console
+learn.train cli.app cli.arguments
 cli.analysis cli.learning
 cli
 """.strip().splitlines()
