@@ -10,12 +10,13 @@ from typing import Literal
 
 from fer_video.errors import OutputError
 
-Kind = Literal["timeline", "video", "plot"]
+Kind = Literal["timeline", "video", "plot", "report"]
 
 _SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "timeline": (".parquet", ".csv"),
     "video": (".mp4",),
     "plot": (".png", ".svg", ".pdf"),
+    "report": (".json", ".md", ".csv"),
 }
 """The formats that we write."""
 

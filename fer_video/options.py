@@ -15,6 +15,7 @@ Optimizer = Literal["adamw", "adam", "sgd-nesterov", "rmsprop"]
 Schedule = Literal["cosine", "plateau", "constant"]
 ClassWeights = Literal["none", "balanced"]
 Keep = Literal["last", "best"]
+FaceSource = Literal["given", "detect"]
 
 
 @dataclass(frozen=True, kw_only=True)

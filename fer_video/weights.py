@@ -13,6 +13,7 @@ from fer_video.types import CropSpec
 
 SPEC_FILE = "model.json"
 WEIGHTS_FILE = "model.weights.h5"
+REPORT_FILE = "report.json"
 CARD_FILE = "README.md"
 
 _PACKAGE = Path(__file__).parent
@@ -37,7 +38,7 @@ class ModelSpec:
     multiply_adds: int = 0
     """Per crop."""
     metrics: dict[str, Any] = field(default_factory=dict)
-    """By test and measure; see ``learn.evaluate``."""
+    """By test, the measures to know it by, and ``seconds_per_crop``; ``report.json`` has all."""
     training: dict[str, Any] = field(default_factory=dict)
     """Options, data checksums and versions that decided the weights."""
     licence: str = "MIT"

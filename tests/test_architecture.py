@@ -15,10 +15,10 @@ events nets.parts learn.tables learn.folders learn.optimize learn.progress
 video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
 nets weights canvas plot jobs learn.pictures learn.charts
 classify encode overlay provenance learn.dataset learn.augment learn.card
-annotate pipeline learn.evaluate learn.report learn.batches learn.validate
-learn.export learn.fit batch
-learn.train console
-cli.app cli.arguments
+annotate pipeline learn.sources learn.measures learn.report learn.batches learn.validate
+learn.evaluate learn.fit batch
+learn.export learn.photographs learn.comparison console
+learn.train cli.app cli.arguments
 cli.analysis cli.learning
 cli
 """.strip().splitlines()

@@ -1,7 +1,7 @@
 """The model card: what a person must know before trusting a model."""
 
-import math
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from fer_video.weights import ModelSpec
@@ -50,22 +50,36 @@ feels.
 ```
 
 Exact copies of validation and test images were kept out of training, and so were blank images
-and those that most FER+ voters call no face. The weights are the moving average at the end of
-training: no epoch was chosen. The temperature was fitted on the validation split; the test split
-was read at the end, for the table below. (In FER2013 these are PublicTest and PrivateTest.)
+and those that most FER+ voters call no face. {kept} The temperature was fitted on the validation
+split; the test split was read at the end, for the table below. (In FER2013 these are PublicTest and
+PrivateTest.)
+
+![Loss, accuracy and other figures by epoch](curves.png)
 
 ## How good it is
 
 On the test split, one crop per image, no test-time averaging. In brackets: the 95 % interval of
-the accuracy, for images drawn like these.
+the accuracy (bootstrap), for images drawn like these. `report.json` has every measure.
 
 | against | images | accuracy | macro-F1 | calibration error (15 bins) |
 |---|---|---|---|---|
 {results}
 {disagreement}
-Confusion on {confusion_title} (rows: truth, columns: answer):
+By emotion, against the {main_test}:
+
+{by_emotion}
+
+Confusion, against the same (rows: truth, columns: answer):
 
 {confusion}
+
+![The same as a picture, counts and shares](confusion.png)
+
+How often a confidence is right, and how often each emotion is told from the others:
+
+![Confidence against accuracy](reliability.png)
+
+![ROC curve of each emotion](roc.png)
 
 ## Known failures
 
@@ -89,9 +103,14 @@ the images: no answer can score high on both. What people see counts more here.
 """
 
 
-def model_card(spec: ModelSpec) -> str:
-    """Write the card of a trained model, in Markdown, from what its spec records."""
-    test = "ferplus" if "ferplus" in spec.metrics else "label"
+def model_card(spec: ModelSpec, report: Mapping[str, Any]) -> str:
+    """Write the card of a trained model, in Markdown.
+
+    Args:
+        spec: What it is and how it was made.
+        report: How good it is, as ``learn.evaluate.report_on`` tells.
+    """
+    tests, main_test = report["tests"], report["main_test"]
     return _TEMPLATE.format(
         name=spec.name,
         net=spec.net,
@@ -99,16 +118,18 @@ def model_card(spec: ModelSpec) -> str:
         multiply_adds=spec.multiply_adds / 1e6,
         size_px=spec.crop.size_px,
         labels=", ".join(spec.labels),
-        ms_per_crop=spec.metrics["seconds_per_crop"] * 1000,
+        ms_per_crop=report["seconds_per_crop"] * 1000,
         temperature=spec.temperature,
         sha256=spec.sha256,
         licence=spec.licence,
         made=_made(spec.training),
+        kept=_kept(spec.training),
         commands="\n".join(_commands(spec.training, spec.name)),
-        results="\n".join(_result(spec, test) for test in _TESTS if test in spec.metrics),
-        disagreement=_DISAGREEMENT if test == "ferplus" else "",
-        confusion_title=_TESTS[test],
-        confusion=_confusion(spec.labels, spec.metrics[test]["confusion"]),
+        results="\n".join(_result(test, tests[test]) for test in _TESTS if test in tests),
+        disagreement=_DISAGREEMENT if main_test == "ferplus" else "",
+        main_test=_TESTS[main_test],
+        by_emotion=_by_emotion(tests[main_test]["per_emotion"]),
+        confusion=_confusion(spec.labels, tests[main_test]["confusion"]),
     )
 
 
@@ -130,6 +151,17 @@ def _made(training: dict[str, Any]) -> str:
     return f"{_made(start['training'])}\n\nThen, from those weights: {made}"
 
 
+def _kept(training: dict[str, Any]) -> str:
+    """Say which weights these are."""
+    if training["options"].get("keep") == "best":
+        return (
+            f"The weights are the moving average after epoch {training['epochs_kept']}, which had "
+            "the lowest loss on the validation split."
+        )
+    ended = f", which ended early: {training['ended']}" if training.get("ended") else ""
+    return f"The weights are the moving average at the end of training{ended}. No epoch was chosen."
+
+
 def _commands(training: dict[str, Any], name: str) -> list[str]:
     """Repeat how a model came about, the first training first."""
     start = training["start"]
@@ -147,29 +179,22 @@ def _commands(training: dict[str, Any], name: str) -> list[str]:
     return [*before, " ".join(["fer-video train", shlex.join(files), *chosen])]
 
 
-def _result(spec: ModelSpec, test: str) -> str:
-    found = spec.metrics[test]
-    low, high = wilson_interval(found["accuracy"], found["n"])
+def _result(test: str, found: Mapping[str, Any]) -> str:
+    low, high = found["accuracy_interval"]
     return (
         f"| {_TESTS[test]} | {found['n']:,} | {found['accuracy']:.1%} ({low:.1%} to {high:.1%}) "
         f"| {found['macro_f1']:.3f} | {found['calibration_error']:.3f} |"
     )
 
 
-def wilson_interval(share: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share that was seen in ``n`` trials.
-
-    Source:
-        Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of
-        the American Statistical Association 22 (1927).
-
-    >>> [round(end, 3) for end in wilson_interval(0.8, 100)]
-    [0.711, 0.867]
-    """
-    z = 1.96
-    centre = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+def _by_emotion(found: Mapping[str, Mapping[str, Any]]) -> str:
+    measures = ("sensitivity", "specificity", "precision", "f1", "auc")
+    lines = ["| | images | sensitivity (recall) | specificity | precision | F1 | AUC, one against "
+             "the rest |", "|---" * (2 + len(measures)) + "|"]  # fmt: skip
+    for emotion, row in found.items():
+        cells = ("" if row[name] is None else f"{row[name]:.3f}" for name in measures)
+        lines.append(f"| **{emotion}** | {row['n']:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _confusion(labels: tuple[str, ...], counts: list[list[int]]) -> str:

@@ -1,137 +1,174 @@
 """Honest evaluation, through the classifier that ships."""
 
-from collections.abc import Sequence
+import timeit
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fer_video.classify import Classifier, temper
-from fer_video.errors import MissingExtra
-from fer_video.learn.dataset import TEST, TRAIN, Faces, ferplus_majority, is_copy_of
+from fer_video.classify import KerasClassifier, temper
+from fer_video.learn.dataset import (
+    TEST,
+    TRAIN,
+    Faces,
+    ferplus_distribution,
+    ferplus_majority,
+    is_copy_of,
+)
+from fer_video.learn.faces import Images, Integers, Mask
+from fer_video.learn.measures import Metrics, measure
 from fer_video.types import Floats
 
-try:
-    from scipy.optimize import minimize_scalar
-    from sklearn import metrics
-except ImportError as error:
-    # at import, so that a training does not find out at its end
-    raise MissingExtra("train", "training and evaluation") from error
+Report = dict[str, Any]
+"""All that is known of how good one model is on one data set; what ``report_on`` returns."""
 
-Labels = np.ndarray[Any, np.dtype[np.int64]]
-Metrics = dict[str, Any]
-"""The measures of one test, as ``measure`` returns them."""
+_HEADLINE = ("n", "accuracy", "accuracy_interval", "macro_f1", "calibration_error")
+_TIMED_CROPS = 320
 
 
-def evaluate(classifier: Classifier, faces: Faces, emotions: Sequence[str]) -> dict[str, Metrics]:
-    """Measure a classifier on the test split, against each truth, with and without known images.
+@dataclass(frozen=True, eq=False)
+class EvaluationSet:
+    """Test images, and what is right for each."""
 
-    Args:
-        classifier: What ships, temperature included.
-        faces: All splits, so that test images that stand in the training split can be left out.
-        emotions: The classifier's labels, in order.
+    crops: Images
+    """What the classifier sees, uint8 ``(n_with_face, 48, 48)``: one for each True of
+    ``has_face``, in that order."""
+    has_face: Mask
+    """Whether there is a face to classify, bool ``(n,)``; all True where crops were given."""
+    truths: Mapping[str, Integers]
+    """By test: index of the right emotion, -1 where it is unknown, ``(n,)``."""
+    is_copy: Mask
+    """Whether the image stands in the training split, too, bool ``(n,)``."""
+    emotions: tuple[str, ...]
+    votes: Floats | None = None
+    """Shares of the FER+ voters by emotion, ``(n, n_emotions)``; None without FER+."""
+    detected: bool = False
+    """Whether a detector looked for the faces in whole photographs."""
 
-    Returns:
-        Measures by test: ``label`` (the data set's label) and, where there are FER+ votes,
-        ``ferplus`` (the majority of the voters), each also ``_without_copies``. A test for
-        which no image is left is absent.
+
+def evaluation_set_of(faces: Faces) -> EvaluationSet:
+    """Take the test split; all splits are needed to know its copies of training images.
+
+    Its tests are ``label`` (the data set's label) and, where there are votes, ``ferplus`` (the
+    majority of the voters).
 
     Raises:
         DataError: There are no test images.
     """
     faces.require(TEST)
     test = faces.part(TEST)
-    probabilities = classifier(test.images)
-    fresh = ~is_copy_of(test, faces.part(TRAIN))
     truths = {"label": test.labels}
     if test.votes is not None:
-        truths["ferplus"] = ferplus_majority(test.votes)
+        truths["ferplus"] = ferplus_majority(test.votes, test.emotions)
+    return EvaluationSet(
+        crops=test.images,
+        has_face=np.ones(len(test), bool),
+        truths=truths,
+        is_copy=is_copy_of(test, faces.part(TRAIN)),
+        emotions=test.emotions,
+        votes=None if test.votes is None else ferplus_distribution(test.votes, test.emotions),
+    )
+
+
+def report_on(
+    classifier: KerasClassifier,
+    images: EvaluationSet,
+    judged: Mapping[str, str | None],
+    mirrored: bool = False,
+) -> Report:
+    """Evaluate a model.
+
+    Args:
+        classifier: What ships, temperature included.
+        images: To classify.
+        judged: Where they come from, as ``learn.sources`` tells.
+        mirrored: Whether to judge the mean over each crop and its mirror image, too.
+
+    Returns:
+        A dict that JSON can hold: what the model is; ``seconds_per_crop`` on this machine; what
+        it was judged on; ``tests`` as ``evaluate`` returns them, of which ``main_test`` names
+        the one to look at first; if ``mirrored``, the same tests of the means. For whole
+        photographs, ``without_face`` counts those in which no face was found.
+    """
+    spec = classifier.spec
+    answers = classifier(images.crops)
+    untempered = temper(answers, 1 / spec.temperature)
+    tests = evaluate(answers, untempered, images)
+    report: Report = {
+        "model": spec.name,
+        "net": spec.net,
+        "parameters": spec.parameters,
+        "multiply_adds": spec.multiply_adds,
+        "seconds_per_crop": _seconds_per_crop(classifier),
+        "sha256": spec.sha256,
+        "temperature": spec.temperature,
+        "emotions": list(spec.labels),
+        **judged,
+        "main_test": "ferplus" if "ferplus" in tests else "label",
+        "tests": tests,
+    }
+    if images.detected:
+        report["without_face"] = int((~images.has_face).sum())
+    if mirrored:
+        flipped = classifier(images.crops[:, :, ::-1])
+        report["mirrored"] = evaluate(
+            _mean_of(answers, flipped),
+            _mean_of(untempered, temper(flipped, 1 / spec.temperature)),
+            images,
+        )
+    return report
+
+
+def evaluate(answers: Floats, untempered: Floats, images: EvaluationSet) -> dict[str, Metrics]:
+    """Judge answers against each truth, with and without known images.
+
+    Args:
+        answers: Probabilities for the crops, shape ``(n_with_face, n_emotions)``.
+        untempered: The same at temperature 1.
+        images: What they are for.
+
+    Returns:
+        Measures by test, each truth's own and ``_without_copies``: of the images that show a
+        face and whose truth is known. A test for which none is left is absent. For whole
+        photographs, ``accuracy_of_all`` counts those without a face as wrong.
+    """
     results = {}
-    for name, truth in truths.items():
-        for suffix, chosen in (("", truth >= 0), ("_without_copies", (truth >= 0) & fresh)):
-            if chosen.any():
-                results[name + suffix] = measure(probabilities[chosen], truth[chosen], emotions)
+    position = np.cumsum(images.has_face) - 1
+    for name, truth in images.truths.items():
+        known = truth >= 0
+        for suffix, wanted in (("", known), ("_without_copies", known & ~images.is_copy)):
+            chosen = wanted & images.has_face
+            if not chosen.any():
+                continue
+            found = measure(
+                answers[position[chosen]],
+                untempered[position[chosen]],
+                truth[chosen],
+                images.emotions,
+                None if images.votes is None else images.votes[chosen],
+            )
+            if images.detected:
+                found["accuracy_of_all"] = found["accuracy"] * found["n"] / int(wanted.sum())
+            results[name + suffix] = found
     return results
 
 
-def measure(probabilities: Floats, truth: Labels, emotions: Sequence[str]) -> Metrics:
-    """Compare probabilities with the right emotions.
-
-    Args:
-        probabilities: Shape ``(n, n_emotions)``; each row sums to 1.
-        truth: Index of the right emotion, shape ``(n,)``.
-        emotions: The names of the columns.
-
-    Returns:
-        ``n``; ``accuracy``, ``macro_f1`` and ``calibration_error`` in [0, 1]; ``confusion``:
-        counts with a row per true and a column per predicted emotion. An emotion that is neither
-        true nor predicted anywhere counts 0 in ``macro_f1``.
-
-    Raises:
-        ValueError: The lengths differ, or there is nothing to measure.
-    """
-    predicted = probabilities.argmax(axis=1)
-    every = range(len(emotions))
-    return {
-        "n": len(truth),
-        "accuracy": float(metrics.accuracy_score(truth, predicted)),
-        "macro_f1": float(
-            metrics.f1_score(truth, predicted, labels=every, average="macro", zero_division=0)
-        ),
-        "calibration_error": calibration_error(probabilities, truth),
-        "confusion": metrics.confusion_matrix(truth, predicted, labels=every).tolist(),
+def headline_of(report: Report) -> dict[str, Any]:
+    """Choose the measures that ``model.json`` keeps: a few of each test, and the speed."""
+    tests = {
+        name: {measure: found[measure] for measure in _HEADLINE}
+        for name, found in report["tests"].items()
     }
+    return tests | {"seconds_per_crop": report["seconds_per_crop"]}
 
 
-def calibration_error(probabilities: Floats, truth: Labels, bins: int = 15) -> float:
-    """Measure how far confidence is from accuracy (expected calibration error).
-
-    Args:
-        probabilities: Softmax outputs, shape ``(n, n_emotions)``; each row sums to 1.
-        truth: Index of the right emotion, shape ``(n,)``.
-        bins: Number of equal bins of confidence on (0, 1].
-
-    Returns:
-        Mean gap weighted by bin size, in [0, 1]; 0 is perfect.
-
-    Raises:
-        ValueError: The lengths differ, or there is nothing to measure.
-
-    Source:
-        Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017,
-        section 2.
-
-    >>> sure = np.array([[0.75, 0.25], [0.75, 0.25]], np.float32)
-    >>> calibration_error(sure, np.array([0, 1]))
-    0.25
-    """
-    if len(probabilities) != len(truth) or not len(truth):
-        raise ValueError(f"need as many rows as labels, got {len(probabilities)} and {len(truth)}")
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(bin_of, weights=right - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(truth))
+def _mean_of(one: Floats, other: Floats) -> Floats:
+    return np.asarray((one + other) / 2, np.float32)
 
 
-def fit_temperature(probabilities: Floats, truth: Labels) -> float:
-    """Find the temperature that makes the right emotions most likely; see ``classify.temper``.
-
-    Args:
-        probabilities: Softmax outputs at temperature 1, shape ``(n, n_emotions)``.
-        truth: Index of the right emotion, shape ``(n,)``.
-
-    Returns:
-        Between 0.14 and 7.4; 1 where there is nothing to fit.
-
-    Source:
-        Guo et al., ICML 2017, section 4.2: the negative log-likelihood on held-out data.
-    """
-    if not len(truth):
-        return 1.0
-
-    def negative_log_likelihood(log_temperature: float) -> float:
-        tempered = temper(probabilities, float(np.exp(log_temperature)))
-        return float(-np.log(tempered[np.arange(len(truth)), truth] + 1e-12).mean())
-
-    found = minimize_scalar(negative_log_likelihood, bounds=(-2, 2), method="bounded")
-    return float(np.exp(found.x))
+def _seconds_per_crop(classifier: KerasClassifier) -> float:
+    size_px = classifier.spec.crop.size_px
+    crops = np.zeros((_TIMED_CROPS, size_px, size_px), np.uint8)
+    # the fastest of three: what other programs do can only slow it down
+    return min(timeit.repeat(lambda: classifier(crops), number=1, repeat=3)) / len(crops)

@@ -3,34 +3,30 @@
 import json
 import platform
 import shutil
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from fer_video import __version__, nets
 from fer_video.backend import keras
 from fer_video.classify import KerasClassifier
 from fer_video.files import sha256_of
-from fer_video.labels import EMOTIONS
 from fer_video.learn.card import model_card
-from fer_video.learn.dataset import VALIDATION, Faces, ferplus_majority, sha256_of_data
-from fer_video.learn.evaluate import evaluate, fit_temperature
+from fer_video.learn.charts import plot_report
+from fer_video.learn.dataset import VALIDATION, Faces, ferplus_majority
+from fer_video.learn.evaluate import Report, evaluation_set_of, headline_of, report_on
+from fer_video.learn.measures import fit_temperature
+from fer_video.learn.sources import sources
 from fer_video.options import TrainOptions
 from fer_video.types import CropSpec
-from fer_video.weights import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, ModelSpec, find
+from fer_video.weights import CARD_FILE, REPORT_FILE, SPEC_FILE, WEIGHTS_FILE, ModelSpec, find
 
 
 def provenance(data: Path, ferplus: Path | None, options: TrainOptions) -> dict[str, Any]:
     """Describe everything that decides the weights, as ``model.json`` records it."""
     return {
         "options": asdict(options),
-        "data": data.name,
-        "data_sha256": sha256_of_data(data),
-        "ferplus": None if ferplus is None else ferplus.name,
-        "ferplus_sha256": None if ferplus is None else sha256_of_data(ferplus),
+        **sources(data, ferplus),
         "start": _start(options.start_from),
     }
 
@@ -62,7 +58,7 @@ def export(
         name=name,
         net=net.name,
         sha256=sha256_of(folder / WEIGHTS_FILE),
-        labels=EMOTIONS,
+        labels=faces.emotions,
         crop=CropSpec(),
         parameters=net.count_params(),
         multiply_adds=nets.multiply_adds(net),
@@ -76,26 +72,28 @@ def export(
     )
     spec = replace(spec, temperature=_calibrated(spec, faces.part(VALIDATION)))
     classifier = KerasClassifier(spec, batch_size=64, device="cpu")
-    measured = evaluate(classifier, faces, spec.labels)
-    spec = replace(spec, metrics={**measured, "seconds_per_crop": _seconds_per_crop(classifier)})
-    content = {key: value for key, value in asdict(spec).items() if key != "folder"}
-    (folder / SPEC_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (folder / CARD_FILE).write_text(model_card(spec), encoding="utf-8")
+    judged = {key: decided_by[key] for key in ("data", "data_sha256", "ferplus", "ferplus_sha256")}
+    report = report_on(classifier, evaluation_set_of(faces), judged)
+    spec = replace(spec, metrics=headline_of(report))
+    describe(spec, report)
     return spec
+
+
+def describe(spec: ModelSpec, report: Report) -> None:
+    """Write what a model folder says of its weights: spec, report, pictures and card."""
+    content = {key: value for key, value in asdict(spec).items() if key != "folder"}
+    for name, written in ((SPEC_FILE, content), (REPORT_FILE, report)):
+        text = json.dumps(written, indent=2) + "\n"
+        (spec.folder / name).write_text(text, encoding="utf-8")
+    plot_report(report["tests"][report["main_test"]], spec.labels, spec.folder)
+    (spec.folder / CARD_FILE).write_text(model_card(spec, report), encoding="utf-8")
 
 
 def _calibrated(spec: ModelSpec, validation: Faces) -> float:
     """The temperature that fits what people saw, or the labels where nobody was asked."""
     truth = validation.labels
     if validation.votes is not None:
-        truth = ferplus_majority(validation.votes)
+        truth = ferplus_majority(validation.votes, validation.emotions)
     known = truth >= 0
     classifier = KerasClassifier(spec, batch_size=64, device="cpu")
     return fit_temperature(classifier(validation.images[known]), truth[known])
-
-
-def _seconds_per_crop(classifier: KerasClassifier) -> float:
-    crops = np.zeros((640, *nets.CROP_SHAPE[:2]), np.uint8)
-    started = time.perf_counter()
-    classifier(crops)
-    return (time.perf_counter() - started) / len(crops)

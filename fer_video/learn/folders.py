@@ -2,7 +2,7 @@
 
 import posixpath
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import takewhile
@@ -134,11 +134,25 @@ def _folders_around(names: list[PurePosixPath]) -> int:
     return len(list(says_nothing))
 
 
+def read_photograph(one: Labelled, emotions: Sequence[str]) -> Images | Problem:
+    """Read a whole picture upright, RGB uint8 ``(height, width, 3)``, or say why it cannot be."""
+    try:
+        return _read(one, emotions, lambda image: np.asarray(_upright(image).convert("RGB")))
+    except _BadImageError as fault:
+        return Problem(str(one.entry.name), str(fault))
+
+
 class _BadImageError(Exception):
     """What is wrong with an image, as the fault of a ``Problem``."""
 
 
 def _read_face(one: Labelled, emotions: Sequence[str]) -> Images:
+    return _read(one, emotions, _to_face)
+
+
+def _read(
+    one: Labelled, emotions: Sequence[str], convert: Callable[[Image.Image], Images]
+) -> Images:
     if one.emotion is None:
         raise _BadImageError(f"has an unknown emotion; use {', '.join(emotions)}")
     if one.entry.n_bytes > MAX_IMAGE_BYTES:
@@ -147,7 +161,7 @@ def _read_face(one: Labelled, emotions: Sequence[str]) -> Images:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with one.entry.open() as file, Image.open(file) as image:
-                return _to_face(image)
+                return convert(image)
     except UnidentifiedImageError as error:  # its text names an object in memory
         raise _BadImageError("is not an image") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -157,11 +171,15 @@ def _read_face(one: Labelled, emotions: Sequence[str]) -> Images:
         raise _BadImageError(f"is a damaged image ({error})") from error
 
 
-def _to_face(image: Image.Image) -> Images:
+def _upright(image: Image.Image) -> Image.Image:
     if image.mode[0] in "IF":  # Pillow would cut these off at 255
         raise _BadImageError("has more than 8 bits per channel")
     # phones store faces lying on their side, with a note on which way is up
-    gray = ImageOps.exif_transpose(image).convert("L")
+    return ImageOps.exif_transpose(image)
+
+
+def _to_face(image: Image.Image) -> Images:
+    gray = _upright(image).convert("L")
     if gray.size != (SIZE_PX, SIZE_PX):
         gray = gray.resize((SIZE_PX, SIZE_PX), Image.Resampling.BOX)
     return np.asarray(gray)

@@ -9,9 +9,12 @@ from fer_video.labels import emotions_of_count
 from fer_video.learn.dataset import read_faces
 from fer_video.learn.export import export, provenance
 from fer_video.learn.fit import Report, fit, settled
+from fer_video.learn.pictures import plot_curves
 from fer_video.learn.progress import HISTORY_FILE, Progress
 from fer_video.options import TrainOptions
 from fer_video.weights import SPEC_FILE, ModelSpec
+
+CURVES_FILE = "curves.png"
 
 
 def train(
@@ -61,6 +64,7 @@ def train(
     try:
         spec = export(trained.net, faces, out.name, model, decided_by | outcome)
         shutil.copy(progress.folder / HISTORY_FILE, model)
+        plot_curves(progress.history(), model / CURVES_FILE)
         if out.exists():
             out.rename(progress.folder / "replaced")
         model.rename(out)

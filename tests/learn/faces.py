@@ -39,6 +39,14 @@ def votes(**count_by_column: int) -> list[int]:
     return [count_by_column.get(column, 0) for column in FERPLUS_VOTES]
 
 
+def sure_of(answers: Sequence[int], confidence: float, n_emotions: int = 3) -> np.ndarray:
+    """Probabilities that give each answer the same confidence."""
+    rest = (1 - confidence) / (n_emotions - 1)
+    probabilities = np.full((len(answers), n_emotions), rest, np.float32)
+    probabilities[np.arange(len(answers)), answers] = confidence
+    return probabilities
+
+
 def csv_rows(faces: Faces) -> list[dict[str, object]]:
     """Write faces as rows of ``fer2013.csv``."""
     return [

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_training_writes_one_folder_and_nothing_beside_it(trained) -> None:
-    files = {"README.md", "history.csv", "model.json", "model.weights.h5"}
+    files = {"README.md", "history.csv", "model.json", "model.weights.h5", "report.json"}
     assert {file.name for file in trained.iterdir()} == files
     assert list(trained.parent.iterdir()) == [trained]
 
@@ -53,6 +54,13 @@ def test_a_trained_model_says_how_it_was_made_and_how_good_it_is(trained) -> Non
     truths = ["label", "label_without_copies", "ferplus", "ferplus_without_copies"]
     assert list(spec.metrics) == [*truths, "seconds_per_crop"]
     assert [spec.metrics[truth]["n"] for truth in truths] == [14] * 4
+    report = json.loads((trained / "report.json").read_text())
+    assert (report["model"], report["sha256"], list(report["tests"])) == (
+        "mine",
+        spec.sha256,
+        truths,
+    )
+    assert report["ferplus_sha256"] == spec.training["ferplus_sha256"]
 
 
 def test_a_trained_model_classifies(trained) -> None:

@@ -1,0 +1,89 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fer_video.learn.comparison import as_cells, as_markdown, write_reports
+
+
+def measures(accuracy: float, n: int = 100) -> dict[str, object]:
+    return {
+        "n": n,
+        "accuracy": accuracy,
+        "accuracy_interval": [accuracy - 0.02, accuracy + 0.01],
+        "macro_f1": accuracy / 2,
+        "calibration_error": 0.012,
+        "calibration_error_untempered": 0.123,
+    }
+
+
+def report(name: str, ferplus: bool = True, **more: object) -> dict[str, object]:
+    tests = {"label": measures(0.6, 120)} | ({"ferplus": measures(0.8)} if ferplus else {})
+    return {
+        "model": name,
+        "net": "cnn4",
+        "parameters": 1234567,
+        "multiply_adds": 75_330_672,
+        "seconds_per_crop": 0.00123,
+        "main_test": "ferplus" if ferplus else "label",
+        "tests": tests,
+    } | more
+
+
+def test_each_model_gets_a_row_with_what_models_are_compared_by() -> None:
+    header, one, other = as_cells([report("one"), report("other")])
+    assert dict(zip(header, one, strict=True)) == {
+        "model": "one",
+        "FER+ accuracy": "0.800 (0.780 to 0.810)",
+        "label accuracy": "0.600",
+        "macro-F1": "0.400",
+        "cal. before": "0.123",
+        "cal. after": "0.012",
+        "ms per crop": "1.23",
+        "parameters": "1,234,567",
+        "multiply-adds": "75,330,672",
+    }
+    assert other == ["other", *one[1:]]
+
+
+def test_without_votes_the_interval_is_of_the_labels() -> None:
+    header, row = as_cells([report("one", ferplus=False)])
+    assert header[1:3] == ["label accuracy", "macro-F1"]
+    assert row[1:3] == ["0.600 (0.580 to 0.610)", "0.300"]
+
+
+def test_mirrored_answers_are_a_row_of_their_own() -> None:
+    mirrored = {"label": measures(0.65), "ferplus": measures(0.85)}
+    _, plain, averaged = as_cells([report("one", mirrored=mirrored)])
+    assert (plain[0], averaged[0]) == ("one", "one, mirrored")
+    assert averaged[1].startswith("0.850")
+
+
+def test_photographs_without_a_face_are_counted() -> None:
+    tests = {"label": measures(0.5) | {"accuracy_of_all": 0.4}}
+    header, row = as_cells([report("one", ferplus=False) | {"tests": tests, "without_face": 25}])
+    cells = dict(zip(header, row, strict=True))
+    assert (cells["without a face"], cells["accuracy of all"]) == ("25", "0.400")
+
+
+def test_markdown_has_as_many_cells_in_each_line() -> None:
+    lines = as_markdown([report("one"), report("other")]).splitlines()
+    assert [line.count("|") for line in lines] == [10] * 4
+    assert lines[1] == "|---|---|---|---|---|---|---|---|---|"
+
+
+@pytest.mark.parametrize("suffix", [".json", ".JSON"])
+def test_json_holds_the_reports_themselves(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"r{suffix}"
+    write_reports([report("one")], path)
+    assert json.loads(path.read_text()) == [report("one")]
+
+
+def test_csv_holds_numbers_as_they_are(tmp_path: Path) -> None:
+    write_reports([report("one"), report("other")], tmp_path / "r.csv")
+    table = pd.read_csv(tmp_path / "r.csv", index_col="model")
+    assert list(table.index) == ["one", "other"]
+    row = table.loc["one"]
+    assert (row["ferplus_accuracy"], row["accuracy_low"], row["images"]) == (0.8, 0.78, 100)
+    assert (row["ms_per_crop"], row["multiply_adds"]) == (1.23, 75_330_672)
