@@ -19,7 +19,7 @@ annotate pipeline learn.sources learn.measures learn.report learn.batches learn.
 learn.evaluate learn.fit batch
 learn.export learn.photographs learn.comparison console
 learn.train cli.app cli.arguments
-cli.analysis cli.learning
+cli.analysis cli.models cli.learning
 cli
 """.strip().splitlines()
 

@@ -1,6 +1,5 @@
 """The commands that train networks and judge them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,44 +8,20 @@ import typer
 from fer_video.cli.app import app
 from fer_video.cli.arguments import (
     Data,
-    Detector,
-    DetectSide,
-    Device,
     Emotions,
     Ferplus,
     Force,
-    MinFace,
-    MinScore,
     ValShare,
 )
-from fer_video.errors import OptionError
 from fer_video.labels import emotions_of_count
 from fer_video.options import (
-    ClassifyOptions,
     ClassWeights,
-    DetectOptions,
-    FaceSource,
     Keep,
     Optimizer,
     Precision,
     Schedule,
     TrainOptions,
 )
-from fer_video.weights import ModelSpec
-
-_SHIPPED = [ClassifyOptions.model]
-
-
-@app.command()
-def models() -> None:
-    """List the models that are here, with their size, SHA-256 and test results.
-
-    Tests on PrivateTest images: label is FER2013's own label, ferplus what the majority of ten
-    voters saw; without copies leaves out images that stand in the training data, too.
-    """
-    from fer_video import console, weights
-
-    typer.echo(console.models_table(weights.available()))
 
 
 @app.command()
@@ -209,119 +184,3 @@ def train(
     with console.EpochBar(epochs) as bar:
         spec = training.train(data, ferplus, out, options, bar.report, tensorboard, force=force)
     typer.echo(f"wrote {out}\n{console.metrics_table(spec.metrics)}")
-
-
-@app.command()
-def evaluate(
-    data: Data,
-    ferplus: Ferplus = None,
-    val_share: ValShare = TrainOptions.val_share,
-    models: Annotated[
-        list[str],
-        typer.Option(
-            "--model", help="Name or folder of a model; give it again for each one to compare."
-        ),
-    ] = _SHIPPED,
-    device: Device = ClassifyOptions.device,
-    faces: Annotated[
-        FaceSource,
-        typer.Option(
-            "--faces",
-            help="given: --data holds faces; detect: it holds whole photographs, in folders "
-            "test/<emotion>, in which the detector looks for the largest face.",
-        ),
-    ] = "given",
-    detector: Detector = DetectOptions.detector,
-    detect_side_px: DetectSide = DetectOptions.detect_side_px,
-    min_score: MinScore = DetectOptions.min_score,
-    min_face_px: MinFace = DetectOptions.min_face_px,
-    mirrored: Annotated[
-        bool,
-        typer.Option("--mirrored", help="Judge the mean over crop and mirror image, too."),
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Write every measure, .json; or a row per model, .md or .csv."),
-    ] = None,
-    plots: Annotated[
-        Path | None,
-        typer.Option(help="Folder for pictures: confusion, ROC, reliability of each model."),
-    ] = None,
-    force: Force = False,
-) -> None:
-    """Measure models on the test split of a data set.
-
-    label is the data set's own label, ferplus what the majority of ten voters saw; without
-    copies leaves out images that stand in the training split, too. The interval is that of the
-    bootstrap, the calibration error has 15 bins. One model gets all its measures, several get a
-    row each.
-
-    With --faces detect, the whole way from photograph to emotion is measured: detector, crop and
-    network, as in analyze; of each photograph the largest face that could start a track. Measures
-    are of the photographs in which a face was found; those without one are counted, and a second
-    accuracy takes them as wrong.
-    """
-    detection = DetectOptions(
-        detector=detector,
-        detect_side_px=detect_side_px,
-        min_score=min_score,
-        min_face_px=min_face_px,
-    )
-    split = TrainOptions(val_share=val_share)
-    if faces == "given" and detection != DetectOptions():
-        raise OptionError("options of the detector need --faces detect")
-    if faces == "detect" and ferplus is not None:
-        raise OptionError("--ferplus belongs to fer2013.csv, not to photographs: leave it out")
-
-    from fer_video import weights
-    from fer_video.files import check_output
-    from fer_video.learn.sources import require_photographs, sources
-
-    # what cannot work is told at once, not after the seconds that TensorFlow takes to load
-    if out is not None:
-        check_output(out, "report", force, [data] if ferplus is None else [data, ferplus])
-    specs = [weights.find(name) for name in models]
-    for spec in specs if plots is not None else ():
-        check_output(plots / spec.name / "roc.png", "plot", force, [])
-    emotions = _shared_labels(specs)
-    judged = sources(data, ferplus)
-    if faces == "detect":
-        require_photographs(data)
-
-    from fer_video import console
-    from fer_video.classify import KerasClassifier
-    from fer_video.detect import load_detector
-    from fer_video.learn import comparison
-    from fer_video.learn.dataset import read_faces
-    from fer_video.learn.evaluate import evaluation_set_of, report_on
-    from fer_video.learn.photographs import read_photographs
-
-    classifiers = [KerasClassifier(spec, ClassifyOptions.batch_size, device) for spec in specs]
-    framings = {spec.crop for spec in specs}
-    if faces == "detect":
-        images = read_photographs(data, emotions, framings, load_detector(detection), detection)
-    else:
-        given = evaluation_set_of(read_faces(data, ferplus, split.val_share, emotions))
-        images = dict.fromkeys(framings, given)
-    reports = [report_on(one, images[one.spec.crop], judged, mirrored) for one in classifiers]
-    if len(reports) == 1:
-        typer.echo(console.report_text(reports[0]))
-    else:
-        typer.echo(console.aligned(comparison.as_cells(reports)))
-    if out is not None:
-        comparison.write_reports(reports, out)
-        typer.echo(f"wrote {out}")
-    if plots is not None:
-        comparison.plot_reports(reports, plots)
-        typer.echo(f"wrote {plots}")
-
-
-def _shared_labels(specs: Sequence[ModelSpec]) -> tuple[str, ...]:
-    """Give the emotions of models that are compared."""
-    for spec in specs:
-        if spec.labels != specs[0].labels:
-            raise OptionError(
-                f"{specs[0].name} tells {', '.join(specs[0].labels)} apart and {spec.name} "
-                f"{', '.join(spec.labels)}: evaluate them one at a time"
-            )
-    return specs[0].labels

@@ -33,7 +33,7 @@ def always_happy(crops: np.ndarray) -> np.ndarray:
 
 
 def judged(classifier, faces: Faces) -> dict[str, Metrics]:
-    images = evaluation_set_of(faces, EMOTIONS)
+    images = evaluation_set_of(faces)
     answers = classifier(images.crops)
     return evaluate(answers, answers, images)
 
@@ -108,7 +108,7 @@ def classifier() -> KerasClassifier:
 def test_a_report_tells_the_model_the_data_and_every_test(classifier) -> None:
     seen = [votes(happiness=8, neutral=2)] * 14
     faces = replace(some_faces(test=14), votes=np.array(seen))
-    report = report_on(classifier, evaluation_set_of(faces, EMOTIONS), SOURCES)
+    report = report_on(classifier, evaluation_set_of(faces), SOURCES)
     spec = classifier.spec
     assert report.items() >= SOURCES.items()
     assert (report["model"], report["sha256"]) == ("default", spec.sha256)
@@ -126,7 +126,7 @@ def test_a_report_tells_the_model_the_data_and_every_test(classifier) -> None:
 
 
 def test_the_mirrored_answer_is_the_mean_over_a_crop_and_its_mirror_image(classifier) -> None:
-    images = evaluation_set_of(some_faces(test=70), EMOTIONS)
+    images = evaluation_set_of(some_faces(test=70))
     report = report_on(classifier, images, SOURCES, mirrored=True)
     both = classifier(images.crops), classifier(np.flip(images.crops, axis=2))
     cold = [temper(one, 1 / classifier.spec.temperature) for one in both]
