@@ -117,7 +117,7 @@ def _draw_cells(axes: Axes, shades: Any, texts: Any, emotions: Sequence[str]) ->
 
 
 def plot_roc(
-    roc: Mapping[str, Points | None],
+    roc: Mapping[str, Points],
     auc: Mapping[str, float | None],
     emotions: Sequence[str],
     out: Path,
@@ -126,7 +126,7 @@ def plot_roc(
     """Draw how each emotion is told from all others, whatever the threshold.
 
     Args:
-        roc: The points by emotion; None where no face shows it.
+        roc: The points by emotion; absent where no face shows it, or every one.
         auc: The areas under them by emotion; None where there is none.
         emotions: What to draw, in order.
         out: The figure, PNG, SVG or PDF; replaced if it exists, and whole or absent.
@@ -142,7 +142,7 @@ def plot_roc(
 
 
 def draw_roc(
-    roc: Mapping[str, Points | None],
+    roc: Mapping[str, Points],
     auc: Mapping[str, float | None],
     emotions: Sequence[str],
     macro_auc: float | None = None,
@@ -151,7 +151,7 @@ def draw_roc(
     figure = Figure(figsize=(7.0, 5.2), layout="constrained")
     axes = figure.subplots()
     for emotion in emotions:
-        label, points = _with_area(emotion, auc[emotion]), roc[emotion]
+        label, points = _with_area(emotion, auc[emotion]), roc.get(emotion)
         if points is None:
             axes.plot([], [], " ", label=label)
             continue

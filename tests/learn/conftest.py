@@ -21,7 +21,7 @@ def tiny(n_emotions: int, channels: int) -> keras.Model:
     return keras.Model(crops, x, name="tiny")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def tiny_net() -> Iterator[None]:
     """Let ``--net tiny`` name a net that trains in a moment."""
     with pytest.MonkeyPatch.context() as patch:

@@ -46,7 +46,8 @@ def roc_of(seed: int = 0) -> tuple[dict, dict]:
     scores = rng.random((200, 7)) + 0.5 * np.eye(7)[truth]
     roc, auc = {}, {}
     for label, emotion in enumerate(EMOTIONS):
-        roc[emotion] = auc[emotion] = None
+        del roc[emotion]
+        auc[emotion] = None
         if (truth == label).any():
             false, true, _ = measures.roc_curve(truth == label, scores[:, label])
             roc[emotion] = {

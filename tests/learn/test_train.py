@@ -11,7 +11,7 @@ from fer_video.backend import keras
 from fer_video.classify import load_classifier, load_net
 from fer_video.errors import DataError, ModelError, OutputError, TrainError
 from fer_video.files import sha256_of
-from fer_video.labels import EMOTIONS
+from fer_video.labels import EMOTION_SETS, EMOTIONS
 from fer_video.learn.train import train
 from fer_video.options import ClassifyOptions
 from tests.learn.faces import csv_rows, save, some_faces, votes, votes_rows, write_csv
@@ -40,6 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_training_writes_one_folder_and_nothing_beside_it(trained) -> None:
     files = {"README.md", "history.csv", "model.json", "model.weights.h5", "report.json"}
+    files |= {"curves.png", "confusion.png", "roc.png", "reliability.png"}
     assert {file.name for file in trained.iterdir()} == files
     assert list(trained.parent.iterdir()) == [trained]
 
@@ -202,3 +203,34 @@ def test_going_on_from_another_net_is_refused(trained, data: Path, tmp_path: Pat
     options = replace(OPTIONS, net="cnn4", start_from=str(trained))
     with pytest.raises(ModelError, match="is a tiny, not a cnn4"):
         train(data, None, tmp_path / "models" / "next", options, ignore)
+
+
+@pytest.mark.parametrize(("n_emotions", "n_test"), [(6, 12), (8, 14)])
+def test_a_net_of_six_or_eight_emotions_goes_from_data_to_answers(
+    tmp_path, n_emotions, n_test
+) -> None:
+    data = write_csv(tmp_path / "fer2013.csv", csv_rows(faces()))
+    seen = [votes(contempt=6, neutral=4)] * len(faces())
+    ferplus = write_csv(tmp_path / "fer2013new.csv", votes_rows(faces(), seen))
+    options = replace(OPTIONS, epochs=1, n_emotions=n_emotions)
+    spec = train(data, ferplus, tmp_path / "mine", options, ignore)
+    assert spec.labels == EMOTION_SETS[n_emotions]
+    assert spec.metrics["label"]["n"] == n_test
+    assert ("ferplus" in spec.metrics) == (n_emotions == 8)
+    answers = load_classifier(ClassifyOptions(model=str(tmp_path / "mine")))(faces().images)
+    assert answers.shape == (88, n_emotions)
+
+
+def test_contempt_cannot_be_learned_from_votes_that_weigh_nothing(tmp_path) -> None:
+    data = write_csv(tmp_path / "fer2013.csv", csv_rows(faces()))
+    seen = [votes(contempt=6, neutral=4)] * len(faces())
+    ferplus = write_csv(tmp_path / "fer2013new.csv", votes_rows(faces(), seen))
+    options = replace(OPTIONS, n_emotions=8, ferplus_share=0)
+    with pytest.raises(DataError, match="its train split has no contempt: use --emotions 7"):
+        train(data, ferplus, tmp_path / "mine", options, ignore)
+
+
+def test_a_model_of_other_emotions_is_no_start(trained, data, tmp_path) -> None:
+    options = replace(OPTIONS, start_from=str(trained), n_emotions=6)
+    with pytest.raises(ModelError, match="mine tells 7 emotions apart, not 6"):
+        train(data, None, tmp_path / "next", options, ignore)
