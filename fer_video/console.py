@@ -1,5 +1,6 @@
 """Events to what a person sees: a progress bar on stderr, closing lines on stdout."""
 
+import math
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary
+from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary, TrialEnded
 from fer_video.weights import ModelSpec
 
 if TYPE_CHECKING:  # it brings Keras, which most commands do without
@@ -84,6 +85,55 @@ class EpochBar:
             self._tqdm.initial = self._tqdm.n = epoch
         self._tqdm.set_postfix(shown, refresh=False)
         self._tqdm.update()
+
+
+class TrialBar:
+    """A bar over the trials of a search, and a line for each that is over."""
+
+    def __init__(self, trials: int, epochs: int, timeout_s: float | None) -> None:
+        self._epochs = epochs
+        self._timeout_s = math.inf if timeout_s is None else timeout_s
+        self._started_s = time.monotonic()
+        self._n_done = 0
+        self._tqdm = tqdm(
+            total=trials,
+            file=sys.stderr,
+            disable=None,
+            bar_format="{n_fmt} of {total_fmt} trials |{bar}|{postfix}",
+            leave=False,
+        )
+
+    def __enter__(self) -> "TrialBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tqdm.close()
+
+    def report(self, epoch: int, figures: Mapping[str, float]) -> None:
+        """Show an epoch of the running trial, counted from 0."""
+        self._tqdm.set_postfix_str(f"epoch {epoch + 1} of {self._epochs}")
+
+    def ended(self, trial: TrialEnded) -> None:
+        """Show how a trial ended, the best so far and the time left, of this call."""
+        self._n_done += 1
+        best = trial.best and f"; best {trial.best.score:.3f}, of trial {trial.best.number}"
+        so_far = f"{self._n_done} of {self._tqdm.total}, {tqdm.format_interval(self._left_s())}"
+        line = f"trial {trial.number}: {_outcome(trial)}{best or ''}; {so_far} left"
+        tqdm.write(line, file=sys.stderr)
+        self._tqdm.update()
+
+    def _left_s(self) -> float:
+        """As many trials as are left, each as long as those so far, or up to the timeout."""
+        passed_s = time.monotonic() - self._started_s
+        of_trials_s: float = passed_s / self._n_done * (self._tqdm.total - self._n_done)
+        return max(0.0, min(of_trials_s, self._timeout_s - passed_s))
+
+
+def _outcome(trial: TrialEnded) -> str:
+    if trial.outcome == "failed" or trial.score is None:
+        return f"failed, {trial.reason}"
+    epochs = f"{trial.score:.3f} after {_count(trial.epochs, 'epoch')}"
+    return f"pruned at {epochs}" if trial.outcome == "pruned" else epochs
 
 
 def metrics_table(metrics: Mapping[str, Any]) -> str:
