@@ -58,7 +58,11 @@ def open_study(
     with storage_errors(file), _one_at_a_time(file):
         if not file.exists() and _other_files(file):
             raise OutputError(file, f"{file.parent} holds other files; name a new --out")
-        study = _study(file, epochs)
+        try:
+            study = _study(file, epochs)
+        except RuntimeError as error:  # what Optuna says of tables that it does not know
+            reason = "another version of Optuna made it: install that, or name a new --out"
+            raise OutputError(file, reason) from error
         recorded = study.user_attrs.get(_DECIDED_BY)
         if recorded is None:
             study.set_user_attr(_DECIDED_BY, dict(decided_by))
@@ -75,8 +79,6 @@ def storage_errors(file: Path) -> Iterator[None]:
     """Turn what Optuna says of its storage into an error that names the file."""
     try:
         yield
-    except OSError as error:
-        raise OutputError(file, (error.strerror or str(error)).lower()) from error
     except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
         cause = error.__cause__ or error
         raise OutputError(file, str(getattr(cause, "orig", None) or cause)) from error
@@ -85,9 +87,12 @@ def storage_errors(file: Path) -> Iterator[None]:
 @contextmanager
 def _one_at_a_time(file: Path) -> Iterator[None]:
     """Let no other process open the file meanwhile: two that make its tables fail."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     lock = JournalFileOpenLock(str(file))
-    lock.acquire()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise OutputError(file, (error.strerror or str(error)).lower()) from error
     try:
         yield
     finally:

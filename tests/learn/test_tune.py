@@ -1,9 +1,11 @@
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -268,6 +270,16 @@ def test_another_data_set_or_net_is_refused(data, tmp_path) -> None:
         next(tune(data, None, out, OPTIONS, ignore))
     with pytest.raises(ModelError, match="unknown net 'huge'"):
         next(tune(data, None, out, replace(OPTIONS, net="huge"), ignore))
+
+
+def test_a_search_of_another_optuna_is_refused(tmp_path) -> None:
+    file = tmp_path / "s" / SEARCH_FILE
+    study_module.open_study(file, {}, {}, epochs=2)
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE version_info SET schema_version = 99")
+        database.execute("UPDATE alembic_version SET version_num = 'v99'")
+    with pytest.raises(OutputError, match="another version of Optuna made it"):
+        study_module.open_study(file, {}, {}, epochs=2)
 
 
 def test_a_folder_of_other_things_is_not_touched(data, tmp_path) -> None:
