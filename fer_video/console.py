@@ -1,18 +1,14 @@
 """Events to what a person sees: a progress bar on stderr, closing lines on stdout."""
 
+import math
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary
-from fer_video.weights import ModelSpec
-
-if TYPE_CHECKING:  # it brings Keras, which most commands do without
-    from fer_video.nets import NetSummary
+from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary, TrialEnded
 
 
 @dataclass(slots=True)
@@ -99,106 +95,53 @@ class EpochBar:
         return str(tqdm.format_interval(seconds))
 
 
-_MEASURES = {
-    "n": ("images", "{:,}"),
-    "accuracy": ("accuracy", "{:.3f}"),
-    "accuracy_interval": ("  95 % interval", "{0[0]:.3f} to {0[1]:.3f}"),
-    "accuracy_of_all": ("  no face counted as wrong", "{:.3f}"),
-    "macro_f1": ("macro-F1", "{:.3f}"),
-    "macro_auc": ("macro AUC, one-vs-rest", "{:.3f}"),
-    "top2_accuracy": ("top-2 accuracy", "{:.3f}"),
-    "negative_log_likelihood": ("negative log-likelihood", "{:.3f}"),
-    "brier_score": ("Brier score, of 0 to 2", "{:.3f}"),
-    "calibration_error": ("calibration error", "{:.3f}"),
-    "calibration_error_untempered": ("  before the temperature", "{:.3f}"),
-    "divergence_from_votes": ("KL from the votes, nats", "{:.3f}"),
-}
-"""Title and format of each measure of ``learn.measures`` that is shown, in order."""
+class TrialBar:
+    """A bar over the trials of a search, and a line for each that is over."""
 
-_MEASURES_BY_EMOTION = ("sensitivity", "specificity", "precision", "f1", "auc")
-
-
-def metrics_table(metrics: Mapping[str, Any]) -> str:
-    """Write the measures of ``learn.evaluate``, a column per test, as aligned text."""
-    tests = {name: found for name, found in metrics.items() if isinstance(found, Mapping)}
-    measured = [
-        (title, form, [found.get(measure) for found in tests.values()])
-        for measure, (title, form) in _MEASURES.items()
-    ]
-    rows = [
-        [title, *("" if value is None else form.format(value) for value in values)]
-        for title, form, values in measured
-        if any(value is not None for value in values)
-    ]
-    return aligned([["", *tests], *rows])
-
-
-def emotions_table(per_emotion: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write the measures of one test by emotion as aligned text; - where there is none."""
-    rows = [
-        [emotion, f"{found['n']:,}"]
-        + ["-" if found[key] is None else f"{found[key]:.3f}" for key in _MEASURES_BY_EMOTION]
-        for emotion, found in per_emotion.items()
-    ]
-    return aligned([["", "images", "sensitivity", "specificity", "precision", "F1", "AUC"], *rows])
-
-
-def report_text(report: Mapping[str, Any]) -> str:
-    """Write the report of ``learn.evaluate`` on one model as aligned text."""
-    tests, main = report["tests"], report["main_test"]
-    parts = [
-        f"{report['model']}: {report['net']}, {report['parameters']:,} parameters, "
-        f"{report['multiply_adds'] / 1e6:.1f} M multiply-adds and "
-        f"{report['seconds_per_crop'] * 1000:.2f} ms per crop",
-        metrics_table(tests),
-        f"{main} by emotion (sensitivity is recall):\n{emotions_table(tests[main]['per_emotion'])}",
-    ]
-    if "mirrored" in report:
-        mirrored = metrics_table(report["mirrored"])
-        parts.append(f"averaged over each crop and its mirror image:\n{mirrored}")
-    if "without_face" in report:
-        n = report["without_face"] + tests["label"]["n"]
-        parts.append(f"no face was found in {report['without_face']:,} of {n:,} photographs")
-    return "\n\n".join(parts)
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Write rows of cells in columns: the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        ).rstrip()
-        for row in rows
-    )
-
-
-def models_table(specs: Iterable[ModelSpec]) -> str:
-    """Describe models, each with its test results."""
-    return (
-        "\n\n".join(
-            f"{spec.name}: {spec.net}, {spec.parameters:,} parameters, "
-            f"{spec.multiply_adds / 1e6:.1f} M multiply-adds per crop\n"
-            f"SHA-256 {spec.sha256}\n{metrics_table(spec.metrics)}"
-            for spec in specs
+    def __init__(self, trials: int, epochs: int, timeout_s: float | None) -> None:
+        self._epochs = epochs
+        self._timeout_s = math.inf if timeout_s is None else timeout_s
+        self._started_s = time.monotonic()
+        self._n_done = 0
+        self._tqdm = tqdm(
+            total=trials,
+            file=sys.stderr,
+            disable=None,
+            bar_format="{n_fmt} of {total_fmt} trials |{bar}|{postfix}",
+            leave=False,
         )
-        or "no models: set FER_VIDEO_MODELS to a folder of them, or install fer-video anew"
-    )
+
+    def __enter__(self) -> "TrialBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tqdm.close()
+
+    def report(self, epoch: int, figures: Mapping[str, float]) -> None:
+        """Show an epoch of the running trial, counted from 0."""
+        self._tqdm.set_postfix_str(f"epoch {epoch + 1} of {self._epochs}")
+
+    def ended(self, trial: TrialEnded) -> None:
+        """Show how a trial ended, the best so far and the time left, of this call."""
+        self._n_done += 1
+        best = trial.best and f"; best {trial.best.score:.3f}, of trial {trial.best.number}"
+        so_far = f"{self._n_done} of {self._tqdm.total}, {tqdm.format_interval(self._left_s())}"
+        line = f"trial {trial.number}: {_outcome(trial)}{best or ''}; {so_far} left"
+        tqdm.write(line, file=sys.stderr)
+        self._tqdm.update()
+
+    def _left_s(self) -> float:
+        """As many trials as are left, each as long as those so far, or up to the timeout."""
+        passed_s = time.monotonic() - self._started_s
+        of_trials_s: float = passed_s / self._n_done * (self._tqdm.total - self._n_done)
+        return max(0.0, min(of_trials_s, self._timeout_s - passed_s))
 
 
-def nets_table(nets: "Iterable[NetSummary]") -> str:
-    """Describe architectures as aligned text."""
-    return "\n".join(
-        [
-            f"{'net':<18}{'parameters':>12}{'multiply-adds':>15}",
-            *(
-                f"{net.name:<18}{net.parameters:>12,}{net.multiply_adds / 1e6:>13.1f} M"
-                f"  {net.purpose}"
-                for net in nets
-            ),
-        ]
-    )
+def _outcome(trial: TrialEnded) -> str:
+    if trial.outcome == "failed" or trial.score is None:
+        return f"failed, {trial.reason}"
+    epochs = f"{trial.score:.3f} after {_count(trial.epochs, 'epoch')}"
+    return f"pruned at {epochs}" if trial.outcome == "pruned" else epochs
 
 
 def describe(event: Finished) -> list[str]:

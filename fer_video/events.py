@@ -1,4 +1,7 @@
-"""What happens while recordings are analyzed, as values: the only things an engine moves."""
+"""What happens while recordings are analyzed, as values: the only things an engine moves.
+
+And the trials of a search, which the console shows, too.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +12,7 @@ from fer_video.files import Kind
 from fer_video.options import AnalysisOptions, OutputOptions
 
 Stage = Literal["analyze", "annotate"]
+Outcome = Literal["complete", "pruned", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,33 @@ class Failed:
 
     job: Job
     error: FerVideoError
+
+
+@dataclass(frozen=True, slots=True)
+class BestTrial:
+    """The trial of a search with the highest score so far."""
+
+    number: int
+    score: float
+    command: str
+    """Which repeats it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnded:
+    """A training that tried one choice of options is over."""
+
+    number: int
+    """In the search, from 0; those of other processes count, too."""
+    outcome: Outcome
+    epochs: int
+    """That it learned for."""
+    score: float | None
+    """Accuracy on the validation split; None where it failed."""
+    reason: str
+    """Why it failed; empty if it did not."""
+    best: BestTrial | None
+    """None before the first that came to its end."""
 
 
 Event = Started | Advanced | Finished | Failed

@@ -16,6 +16,7 @@ Schedule = Literal["cosine", "plateau", "constant"]
 ClassWeights = Literal["none", "balanced"]
 Keep = Literal["last", "best"]
 FaceSource = Literal["given", "detect"]
+Score = Literal["ferplus", "label"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,6 +259,45 @@ class TrainOptions:
         object.__setattr__(self, "learning_rate", self.learning_rate or suited.learning_rate)
         if self.weight_decay is None:
             object.__setattr__(self, "weight_decay", suited.weight_decay)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneOptions:
+    """How the options of a training are searched for, and those that are the same in each trial."""
+
+    net: str = TrainOptions.net
+    epochs: int = 20
+    batch_size: int = TrainOptions.batch_size
+    precision: Precision = TrainOptions.precision
+    n_emotions: int = TrainOptions.n_emotions
+    val_share: float = TrainOptions.val_share
+    seed: int = TrainOptions.seed
+    score: Score | None = None
+    """Truth of the validation accuracy to raise; None becomes ferplus where there are votes."""
+    trials: int = 50
+    """At most, in this call; a search goes on in the next one."""
+    timeout_s: float | None = None
+    """Seconds after which no trial starts; None sets no end."""
+
+    def __post_init__(self) -> None:
+        _ = self.fixed  # checks its part
+        _require(self.score in (None, "ferplus", "label"), "--score", self.score,
+                 "ferplus or label")  # fmt: skip
+        _require(self.trials >= 1, "--trials", self.trials, "1 or more")
+        _require((self.timeout_s or 1) > 0, "--timeout", self.timeout_s, "above 0")
+
+    @property
+    def fixed(self) -> TrainOptions:
+        """A training with what is the same in each trial, and the defaults of what is searched."""
+        return TrainOptions(
+            net=self.net,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            precision=self.precision,
+            n_emotions=self.n_emotions,
+            val_share=self.val_share,
+            seed=self.seed,
+        )
 
 
 def _require(holds: bool, option: str, value: object, allowed: str) -> None:

@@ -1,5 +1,6 @@
-"""Start-up without the noise of the libraries below."""
+"""Start-up, and a search, without the noise of the libraries below."""
 
+import logging
 import os
 import re
 import sys
@@ -35,3 +36,18 @@ def quiet_startup() -> Iterator[None]:
             real = b"".join(line for line in held if line.strip() and not _NOISE.match(line))
             if real:
                 os.write(2, real)
+
+
+@contextmanager
+def quiet_retracing() -> Iterator[None]:
+    """Drop TensorFlow's warning of graphs made anew, where each of many nets needs its own."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)

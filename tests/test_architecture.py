@@ -11,14 +11,14 @@ LAYERS = """
 errors colors types quiet
 labels files
 options cuts container backend figures learn.faces learn.archive
-events nets.parts learn.tables learn.folders learn.optimize learn.progress
+events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
 video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
-nets weights canvas plot jobs learn.pictures learn.charts
-classify encode overlay provenance learn.dataset learn.augment learn.card
+nets weights canvas plot jobs learn.space learn.pictures learn.charts
+classify encode overlay listing provenance learn.dataset learn.augment learn.card learn.findings
 annotate pipeline learn.sources learn.measures learn.report learn.batches learn.validate
 learn.evaluate learn.fit batch
 learn.export learn.photographs learn.comparison console
-learn.train cli.app cli.arguments
+learn.train learn.tune cli.app cli.arguments
 cli.analysis cli.models cli.learning
 cli
 """.strip().splitlines()
@@ -75,6 +75,7 @@ def test_analysis_never_imports_the_learning_half() -> None:
 
 def test_the_commands_load_nothing_heavy_before_they_are_used() -> None:
     heavy = ["keras", "tensorflow", "cv2", "av", "pandas", "pyarrow", "matplotlib", "sklearn"]
+    heavy += ["optuna", "plotly"]
     code = f"import sys, fer_video.cli; print([m for m in {heavy} if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

@@ -245,7 +245,8 @@ def test_a_data_set_that_cannot_be_read_gets_one_line_and_exit_code_8(tmp_path: 
 def test_version_and_help_are_there_for_every_command() -> None:
     assert run("--version")[1].startswith("fer-video ")
     for command in (
-        "analyze", "plot", "annotate", "models", "nets", "dataset", "train", "evaluate",
+        "analyze", "plot", "annotate", "models", "nets", "dataset", "train", "tune",
+        "evaluate",
     ):  # fmt: skip
         assert run(command, "--help")[0] == 0
 
@@ -363,3 +364,6 @@ def test_every_default_of_a_command_is_that_of_the_options() -> None:
     for name, field in options.TrainOptions.__dataclass_fields__.items():
         if name in train_defaults:
             assert train_defaults[name].default == field.default
+    tune_defaults = inspect.signature(cli.learning.tune).parameters
+    for name, field in options.TuneOptions.__dataclass_fields__.items():
+        assert tune_defaults[name].default == field.default

@@ -4,7 +4,17 @@ import pytest
 
 from fer_video import console
 from fer_video.errors import VideoError
-from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary
+from fer_video.events import (
+    Advanced,
+    BestTrial,
+    Event,
+    Failed,
+    Finished,
+    Job,
+    Started,
+    Summary,
+    TrialEnded,
+)
 
 
 def job(name: str, video: Path | None = None) -> Job:
@@ -91,30 +101,41 @@ def test_in_a_terminal_a_failed_training_leaves_no_bar_behind(capsys, monkeypatc
     assert capsys.readouterr().err.rstrip("\r").endswith(" ")
 
 
-def test_measures_stand_in_columns_by_test_and_only_those_that_there_are() -> None:
-    known = {"n": 3136, "accuracy": 0.84598, "accuracy_interval": [0.8332, 0.8584]}
-    shown = console.metrics_table(
-        {"label": known | {"brier_score": None}, "ferplus": known | {"brier_score": 0.2141},
-         "seconds_per_crop": 0.001}
-    )  # fmt: skip
-    assert shown.splitlines() == [
-        "                                 label         ferplus",
-        "images                           3,136           3,136",
-        "accuracy                         0.846           0.846",
-        "  95 % interval         0.833 to 0.858  0.833 to 0.858",
-        "Brier score, of 0 to 2                           0.214",
+def trials() -> list[TrialEnded]:
+    best = BestTrial(1, 0.6789, "fer-video train ...")
+    return [
+        TrialEnded(0, "failed", 0, None, "the loss is not a number in epoch 1", None),
+        TrialEnded(1, "complete", 20, 0.6789, "", best),
+        TrialEnded(5, "pruned", 1, 0.5, "", best),
     ]
 
 
-def test_a_model_from_before_there_were_intervals_is_listed_all_the_same() -> None:
-    shown = console.metrics_table({"label": {"n": 10, "accuracy": 0.5, "macro_f1": 0.4}})
-    assert "interval" not in shown
-    assert console.metrics_table({}) == ""
+def test_each_trial_of_a_search_is_a_line_with_the_best_and_the_time_left(capsys) -> None:
+    with console.TrialBar(4, epochs=20, timeout_s=None) as bar:
+        bar.report(0, {})
+        for trial in trials():
+            bar.ended(trial)
+    assert capsys.readouterr().err.splitlines() == [
+        "trial 0: failed, the loss is not a number in epoch 1; 1 of 4, 00:00 left",
+        "trial 1: 0.679 after 20 epochs; best 0.679, of trial 1; 2 of 4, 00:00 left",
+        "trial 5: pruned at 0.500 after 1 epoch; best 0.679, of trial 1; 3 of 4, 00:00 left",
+    ]
 
 
-def test_an_emotion_without_a_measure_has_a_dash() -> None:
-    row = {"n": 0, "sensitivity": None, "specificity": 1.0, "precision": None, "f1": None,
-           "auc": None}  # fmt: skip
-    assert console.emotions_table({"fear": row}).splitlines()[1] == (
-        "fear       0            -        1.000          -   -    -"
-    )
+@pytest.mark.parametrize(("timeout_s", "left"), [(None, "50:00"), (1000.0, "15:00")])
+def test_the_time_left_of_a_search_is_that_of_its_trials_or_its_timeout(
+    capsys, monkeypatch, timeout_s, left
+) -> None:
+    clock = iter([0.0, 100.0])
+    monkeypatch.setattr("fer_video.console.time.monotonic", lambda: next(clock))
+    with console.TrialBar(31, epochs=20, timeout_s=timeout_s) as bar:
+        bar.ended(trials()[1])
+    assert f"1 of 31, {left} left" in capsys.readouterr().err
+
+
+def test_in_a_terminal_the_epoch_of_the_running_trial_is_shown(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with console.TrialBar(4, epochs=20, timeout_s=None) as bar:
+        bar.report(2, {})
+    assert "0 of 4 trials |" in (shown := capsys.readouterr().err)
+    assert "epoch 3 of 20" in shown

@@ -1,5 +1,8 @@
+import logging
 import subprocess
 import sys
+
+from fer_video.quiet import quiet_retracing
 
 NOISE = b"""\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
@@ -44,3 +47,12 @@ except ValueError as error:
     print(error, file=__import__("sys").stderr)
 """
     assert run(code) == b"seen\n"
+
+
+def test_of_tensorflow_s_warnings_only_that_of_new_graphs_is_dropped(caplog) -> None:
+    logger = logging.getLogger("tensorflow")
+    with quiet_retracing():
+        logger.warning("5 out of the last 13 calls triggered tf.function retracing.")
+        logger.warning("memory is nearly exhausted")
+    logger.warning("6 out of the last 13 calls triggered tf.function retracing.")
+    assert [record.getMessage()[0] for record in caplog.records] == ["m", "6"]

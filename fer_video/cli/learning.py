@@ -20,7 +20,9 @@ from fer_video.options import (
     Optimizer,
     Precision,
     Schedule,
+    Score,
     TrainOptions,
+    TuneOptions,
 )
 
 
@@ -30,10 +32,10 @@ def nets() -> None:
 
     Multiply-adds are those of one gray 48x48 crop; the last layer tells seven emotions apart.
     """
-    from fer_video import console
+    from fer_video import listing
     from fer_video import nets as networks
 
-    typer.echo(console.nets_table(networks.summaries()))
+    typer.echo(listing.nets_table(networks.summaries()))
 
 
 @app.command()
@@ -178,9 +180,72 @@ def train(
         val_share=val_share,
         seed=seed,
     )
-    from fer_video import console
+    from fer_video import console, listing
     from fer_video.learn import train as training
 
     with console.EpochBar(epochs) as bar:
         spec = training.train(data, ferplus, out, options, bar.report, tensorboard, force=force)
-    typer.echo(f"wrote {out}\n{console.metrics_table(spec.metrics)}")
+    typer.echo(f"wrote {out}\n{listing.metrics_table(spec.metrics)}")
+
+
+@app.command()
+def tune(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the search: new, or one to go on with.")],
+    ferplus: Ferplus = None,
+    net: Annotated[str, typer.Option(help="Architecture; see `fer-video nets`.")] = TuneOptions.net,
+    epochs: Annotated[int, typer.Option(help="Of each trial.")] = TuneOptions.epochs,
+    trials: Annotated[
+        int, typer.Option(help="How many to run, in this call.")
+    ] = TuneOptions.trials,
+    timeout_s: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout", help="Seconds after which no trial starts.", show_default="no end"
+        ),
+    ] = TuneOptions.timeout_s,
+    score: Annotated[
+        Score | None,
+        typer.Option(
+            help="Truth of the validation accuracy that counts: ferplus or label.",
+            show_default="ferplus where there are votes",
+        ),
+    ] = TuneOptions.score,
+    batch_size: Annotated[int, typer.Option(help="Faces per step.")] = TuneOptions.batch_size,
+    precision: Annotated[
+        Precision,
+        typer.Option(help="float32; bfloat16, faster on recent CPUs; auto: bfloat16 on a GPU."),
+    ] = TuneOptions.precision,
+    n_emotions: Emotions = TuneOptions.n_emotions,
+    val_share: ValShare = TuneOptions.val_share,
+    seed: Annotated[int, typer.Option(help="Of every trial.")] = TuneOptions.seed,
+) -> None:
+    """Search for the options of `train` that suit a net and a data set best.
+
+    The same command again goes on with the search, and several at once share it. Trials, plots and
+    the `train` command of the best trial are in the folder after every trial.
+    """
+    options = TuneOptions(
+        net=net,
+        epochs=epochs,
+        batch_size=batch_size,
+        precision=precision,
+        n_emotions=n_emotions,
+        val_share=val_share,
+        seed=seed,
+        score=score,
+        trials=trials,
+        timeout_s=timeout_s,
+    )
+    from fer_video import console
+    from fer_video.learn import tune as tuning
+
+    command = None
+    try:
+        with console.TrialBar(trials, epochs, timeout_s) as bar:
+            for trial in tuning.tune(data, ferplus, out, options, bar.report):
+                bar.ended(trial)
+                command = trial.best and trial.best.command
+    finally:  # a search is often ended with Ctrl-C
+        if command:
+            typer.echo(f"trials, plots and this command are in {out}:\n{command}")

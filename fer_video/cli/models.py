@@ -32,9 +32,9 @@ def models() -> None:
     Tests on PrivateTest images: label is FER2013's own label, ferplus what the majority of ten
     voters saw; without copies leaves out images that stand in the training data, too.
     """
-    from fer_video import console, weights
+    from fer_video import listing, weights
 
-    typer.echo(console.models_table(weights.available()))
+    typer.echo(listing.models_table(weights.available()))
 
 
 @app.command()
@@ -112,7 +112,7 @@ def evaluate(
     if faces == "detect":
         require_photographs(data)
 
-    from fer_video import console
+    from fer_video import listing
     from fer_video.classify import KerasClassifier
     from fer_video.detect import load_detector
     from fer_video.learn import comparison
@@ -129,9 +129,9 @@ def evaluate(
         images = dict.fromkeys(framings, given)
     reports = [report_on(one, images[one.spec.crop], judged, mirrored) for one in classifiers]
     if len(reports) == 1:
-        typer.echo(console.report_text(reports[0]))
+        typer.echo(listing.report_text(reports[0]))
     else:
-        typer.echo(console.aligned(comparison.as_cells(reports)))
+        typer.echo(listing.aligned(comparison.as_cells(reports)))
     if out is not None:
         comparison.write_reports(reports, out)
         typer.echo(f"wrote {out}")

@@ -2,8 +2,11 @@
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
+from fer_video.learn.command import words_of
+from fer_video.options import TrainOptions
 from fer_video.weights import ModelSpec
 
 _TESTS = {
@@ -12,18 +15,6 @@ _TESTS = {
     "label": "label of the data set",
     "label_without_copies": "the same, without copies of training images",
 }
-
-_OPTIONS_OF_COMMAND = (
-    "net",
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "ferplus_share",
-    "val_share",
-    "precision",
-    "seed",
-)
-"""Those that ``fer-video train`` takes."""
 
 _TEMPLATE = """\
 # {name}
@@ -169,14 +160,17 @@ def _commands(training: dict[str, Any], name: str) -> list[str]:
     files = ["--data", training["data"], "--out", f"models/{name}"]
     if training["ferplus"]:
         files += ["--ferplus", training["ferplus"]]
-    if start:
-        files += ["--from", f"models/{start['name']}"]
-    chosen = [
-        f"--{option.replace('_', '-')} {training['options'][option]}"
-        for option in _OPTIONS_OF_COMMAND
-        if option in training["options"]  # an older version knew fewer
-    ]
-    return [*before, " ".join(["fer-video train", shlex.join(files), *chosen])]
+    words = ["fer-video", "train", *files, *words_of(_options(training))]
+    return [*before, shlex.join(words)]
+
+
+def _options(training: dict[str, Any]) -> TrainOptions:
+    """Read recorded options; an older version may have had others."""
+    known = {field.name for field in fields(TrainOptions)}
+    recorded = {name: value for name, value in training["options"].items() if name in known}
+    if training["start"]:
+        recorded["start_from"] = f"models/{training['start']['name']}"
+    return TrainOptions(**recorded)
 
 
 def _result(test: str, found: Mapping[str, Any]) -> str:

@@ -263,8 +263,7 @@ def _memory_errors(batch_size: int) -> Iterator[None]:
         yield
     except Exception as error:  # each backend has a type of its own
         told = f"{type(error).__name__} {error}"
-        if not any(word in told for word in ("ResourceExhausted", "RESOURCE_EXHAUSTED", "OutOf",
-                                             "MemoryError")):  # fmt: skip
+        if not any(word in told for word in _MEMORY_IS_EXHAUSTED):
             raise
         remedy = f"try --batch-size {batch_size // 2}" if batch_size > 1 else "try a smaller --net"
         raise TrainError(

@@ -140,14 +140,9 @@ def test_the_command_of_the_card_repeats_the_training(ferplus) -> None:
     chosen = dict(zip(words[::2], words[1::2], strict=True))
     given = {"--data": "my faces.csv", "--out": "models/mine"}
     assert chosen == given | ({"--ferplus": ferplus} if ferplus else {}) | {
-        "--net": "compact_se_resnet",
         "--epochs": "7",
-        "--batch-size": "128",
         "--learning-rate": "0.001",
         "--ferplus-share": "0.25",
-        "--val-share": "0.1",
-        "--precision": "float32",
-        "--seed": "0",
     }
     # the command line knows every option of it: it gets as far as the data
     result = CliRunner().invoke(app, ["train", *words])

@@ -1,0 +1,37 @@
+"""From options back to the words of the command that takes them."""
+
+from dataclasses import fields, replace
+
+from fer_video.options import TrainOptions
+
+_FLAGS = {"start_from": "--from", "mixup_alpha": "--mixup", "n_emotions": "--emotions"}
+"""Those that are not the field's name."""
+
+
+def flag_of(field: str) -> str:
+    """Name the option of ``fer-video train`` that sets a field of ``TrainOptions``.
+
+    >>> flag_of("batch_size"), flag_of("start_from")
+    ('--batch-size', '--from')
+    """
+    return _FLAGS.get(field, f"--{field.replace('_', '-')}")
+
+
+def words_of(options: TrainOptions) -> list[str]:
+    """List what ``fer-video train`` must be told, beside the files, to train with these options.
+
+    What is the default, or follows from the optimizer, is left out.
+
+    >>> words_of(TrainOptions(optimizer="adam", mixup_alpha=0.2))
+    ['--optimizer', 'adam', '--mixup', '0.2']
+    """
+    suited = TrainOptions(optimizer=options.optimizer)
+    unsaid = replace(
+        TrainOptions(), learning_rate=suited.learning_rate, weight_decay=suited.weight_decay
+    )
+    said = [
+        (flag_of(field.name), str(getattr(options, field.name)))
+        for field in fields(TrainOptions)
+        if getattr(options, field.name) != getattr(unsaid, field.name)
+    ]
+    return [word for pair in said for word in pair]
