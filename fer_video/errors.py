@@ -30,7 +30,8 @@ class _AboutFile(FerVideoError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"cannot {self._verb} {self.path}: {self.reason}"
+        # libraries end their sentences with a line break, or say them in several lines
+        return f"cannot {self._verb} {self.path}: {' '.join(self.reason.split())}"
 
 
 class VideoError(_AboutFile):

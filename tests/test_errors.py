@@ -35,3 +35,8 @@ def test_every_error_is_tried_and_has_an_exit_code_of_its_own() -> None:
     }
     assert kinds == {type(error) for error in SAMPLES}
     assert len({kind.exit_code for kind in kinds}) == len(kinds)
+
+
+def test_an_error_is_one_line_whatever_a_library_says() -> None:
+    error = errors.DataError(Path("a.csv"), "not a CSV file (C error:\n  line 5\n)")
+    assert str(error) == "cannot use a.csv: not a CSV file (C error: line 5 )"
