@@ -8,6 +8,7 @@ from fer_video import nets, weights
 from fer_video.backend import keras
 from fer_video.classify import load_net
 from fer_video.errors import TrainError
+from fer_video.learn.augment import augment
 from fer_video.learn.dataset import Faces
 from fer_video.learn.fit import Trained, fit
 from fer_video.learn.optimize import PLATEAU_EPOCHS, PLATEAU_FACTOR
@@ -75,6 +76,19 @@ def test_another_seed_gives_other_weights(tmp_path) -> None:
         for seed in (0, 1)
     )
     assert not same(one, other)
+
+
+def test_every_epoch_sees_other_crops_in_another_order(tmp_path, monkeypatch) -> None:
+    seen = []
+
+    def noted(crops: np.ndarray, *others) -> np.ndarray:
+        seen.append(crops.tobytes())
+        return augment(crops, *others)
+
+    monkeypatch.setattr("fer_video.learn.batches.augment", noted)
+    fit(faces(), OPTIONS, Progress(tmp_path), ignore)
+    # three batches of each epoch, and three for the statistics of the averaged net
+    assert len(set(seen)) == 3 * OPTIONS.epochs + 3
 
 
 @pytest.mark.parametrize(
