@@ -9,6 +9,7 @@ from fer_video.backend import keras
 from fer_video.classify import load_net
 from fer_video.errors import TrainError
 from fer_video.learn.augment import augment
+from fer_video.learn.batches import TrainingBatches, trainable
 from fer_video.learn.dataset import Faces
 from fer_video.learn.fit import Trained, fit
 from fer_video.learn.optimize import PLATEAU_EPOCHS, PLATEAU_FACTOR
@@ -134,7 +135,7 @@ def test_training_stops_early_when_the_validation_loss_no_longer_falls(tmp_path)
     losses = history(progress)["val_loss"].tolist()
     assert trained.ended == "no lower validation loss for 2 epochs"
     assert trained.epochs == len(losses) < 20
-    assert min(losses[:-2]) < min(losses[-2:])
+    assert len(losses) - 1 - int(np.argmin(losses)) == 2
     assert not trained.diverged
     again = fit(misleading(), options, progress, killed_after(0))  # has nothing left to do
     assert same(again, trained)
@@ -195,13 +196,27 @@ def test_tensorboard_gets_its_event_files(tmp_path) -> None:
     assert b"epoch_label_accuracy" in written
 
 
-def test_a_history_has_each_epoch_once_though_its_state_was_not_saved(tmp_path) -> None:
+def test_an_epoch_whose_state_was_not_saved_is_repeated_as_if_it_had_not_been(tmp_path) -> None:
+    options = replace(OPTIONS, epochs=4, learning_rate=0.005, schedule="constant", keep="best")
+    uninterrupted, killed = Progress(tmp_path / "whole"), Progress(tmp_path / "killed")
+    whole = fit(misleading(), options, uninterrupted, ignore)
+    best = whole.epochs - 1
+    assert 0 < best < 3
     with pytest.raises(Killed):
-        fit(faces(), OPTIONS, Progress(tmp_path), killed_after(0))
-    # killed between the line of the second epoch and its state
-    rows = history(Progress(tmp_path))
-    pd.concat([rows, rows * 0 + 1]).to_csv(tmp_path / HISTORY_FILE, index=False)
-    fit(faces(), OPTIONS, Progress(tmp_path), ignore)
-    rows = history(Progress(tmp_path))
-    assert rows["epoch"].tolist() == [0, 1, 2]
-    assert rows["val_accuracy"][1] < 1
+        fit(misleading(), options, killed, killed_after(best - 1))
+    # killed between the line of the best epoch and its state
+    history(uninterrupted)[: best + 1].to_csv(killed.folder / HISTORY_FILE, index=False)
+    assert same(fit(misleading(), options, killed, ignore), whole)
+    assert history(killed).equals(history(uninterrupted))
+
+
+def test_the_averaged_net_has_statistics_of_its_own(tmp_path) -> None:
+    net = fit(faces(), OPTIONS, Progress(tmp_path), ignore).net
+    batches = TrainingBatches(trainable(faces()), OPTIONS)
+    batches.epoch = OPTIONS.epochs
+    convolution, normalization = net.layers[1], net.layers[2]
+    means = [
+        np.asarray(convolution(batches[number][0])).mean(axis=(0, 1, 2))
+        for number in range(len(batches))
+    ]
+    assert np.asarray(normalization.moving_mean) == pytest.approx(np.mean(means, axis=0), abs=1e-4)
