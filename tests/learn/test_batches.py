@@ -43,12 +43,22 @@ def test_without_votes_the_label_alone_is_the_target() -> None:
     assert (targets(some_faces(train=7), 0.5) == np.eye(7)).all()
 
 
-def test_every_epoch_sees_other_crops_in_another_order() -> None:
-    batches = TrainingBatches(some_faces(train=60), TrainOptions(batch_size=16))
+def test_every_batch_of_every_epoch_is_disturbed_otherwise() -> None:
+    alike = some_faces(train=60)
+    alike.images[:] = alike.images[0]
+    batches = TrainingBatches(alike, TrainOptions(batch_size=16))
     seen = []
     for batches.epoch in range(3):
         seen += [batches[position][0].tobytes() for position in range(len(batches))]
     assert len(set(seen)) == 9
+
+
+def test_every_epoch_has_an_order_of_its_own() -> None:
+    batches = TrainingBatches(some_faces(train=64), TrainOptions(batch_size=64, augmented_share=0))
+    orders = set()
+    for batches.epoch in range(3):
+        orders.add(batches[0][0].tobytes())
+    assert len(orders) == 3
 
 
 def test_undisturbed_batches_hold_each_face_once_with_its_own_target() -> None:
