@@ -62,7 +62,7 @@ def machine() -> str:
         ),
         platform.processor(),
     )
-    packages = ", ".join(f"{name} {version(name)}" for name in ("av", "keras", "tensorflow"))
+    packages = ", ".join(f"{name} {version(name)}" for name in ("av", "ai-edge-litert"))
     cores = len(os.sched_getaffinity(0))
     return f"{cpu}, {cores} cores, Python {platform.python_version()}, {packages}"
 

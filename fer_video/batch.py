@@ -3,12 +3,10 @@
 import functools
 from collections.abc import Generator, Iterator
 
-from fer_video.annotate import annotate
 from fer_video.events import Advanced, Event, Finished, Job, Summary
 from fer_video.jobs import check_outputs
 from fer_video.options import AnalysisOptions
 from fer_video.pipeline import Analysis, Tools, load_tools, open_analysis
-from fer_video.plot import plot_timeline
 from fer_video.provenance import Tally
 from fer_video.timeline import open_timeline, read_timeline
 
@@ -27,10 +25,15 @@ def analyze_job(job: Job) -> Iterator[Event]:
     summary = yield from _write_timeline(job)
     if job.video is not None or job.plot is not None:
         table = read_timeline(job.timeline)
+        # imported on demand: Matplotlib takes longer to load than the detector and the network
         if job.video is not None:
+            from fer_video.annotate import annotate
+
             for done_s in annotate(job.recording, table, job.video, job.output.view):
                 yield Advanced(job, "annotate", done_s, summary.analyzed_s)
         if job.plot is not None:
+            from fer_video.plot import plot_timeline
+
             plot_timeline(table, job.plot, job.output.view, title=job.name)
     yield Finished(job, summary)
 

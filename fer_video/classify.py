@@ -1,19 +1,17 @@
 """Naming expressions: the classifier, and the stages that cut crops and feed them to it."""
 
 import functools
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from fer_video import nets, weights
-from fer_video.backend import has_gpu, keras
+from fer_video import weights
 from fer_video.crop import brightness, crop_face, sharpness
-from fer_video.errors import ModelError, OptionError
+from fer_video.errors import OptionError
+from fer_video.gpu import driver_sees_gpu
 from fer_video.options import ClassifyOptions, DeviceChoice
-from fer_video.quiet import quiet_startup
 from fer_video.types import CropSpec, DetectedFrame, Face, Floats, Image, Moment, Observation
 
 _FRAMES_PER_CROP = 4
@@ -35,68 +33,98 @@ class Classifier(Protocol):
         ...
 
 
-class KerasClassifier:
-    """A trained net of ours on any Keras backend."""
+class ReadyNet(Protocol):
+    """A trained net, loaded, and what runs it."""
 
-    def __init__(self, spec: weights.ModelSpec, batch_size: int, device: DeviceChoice) -> None:
-        """Build the net and load its weights.
+    batch_size: int
+    """Crops per call."""
+    device: str
+    """What it computes on, as ``cpu:0``."""
+    runtime: dict[str, str]
+    """Versions of the packages that compute."""
 
-        Raises:
-            ModelError: The net is unknown, or the weights do not fit it.
-            OptionError: ``device`` is ``gpu`` and there is none.
+    def __call__(self, crops: Floats) -> Floats:
+        """Compute.
+
+        Args:
+            crops: Gray levels in [0, 1], float32 ``(batch_size, height, width, 1)``.
+
+        Returns:
+            Probabilities at temperature 1, float32 ``(batch_size, n_emotions)``.
         """
+        ...
+
+
+class NetClassifier:
+    """A trained net of ours as a ``Classifier``, temperature included."""
+
+    def __init__(self, spec: weights.ModelSpec, net: ReadyNet) -> None:
         self.spec = spec
-        self.device = _choose_device(device)
-        self._batch_size = batch_size
-        with quiet_startup(), keras.device(self.device):
-            self._net = load_net(spec, spec.net)
-            # the first call compiles; what it prints belongs to the start-up
-            self._predict(np.zeros((1, spec.crop.size_px, spec.crop.size_px), np.uint8))
+        self.device = net.device
+        self.runtime = net.runtime
+        self._net = net
 
     def __call__(self, crops: Image) -> Floats:
-        """Classify; see ``Classifier``. Batches have one fixed shape, so nothing retraces."""
-        size = self._batch_size
-        parts = [self._predict(crops[at : at + size]) for at in range(0, len(crops), size)]
+        """Classify; see ``Classifier``."""
+        size = self._net.batch_size
+        parts = [self._answers(crops[at : at + size]) for at in range(0, len(crops), size)]
         if not parts:
             return np.zeros((0, len(self.spec.labels)), np.float32)
         return temper(np.concatenate(parts), self.spec.temperature)
 
-    def _predict(self, crops: Image) -> Floats:
-        padded = np.zeros((self._batch_size, *crops.shape[1:], 1), np.float32)
+    def _answers(self, crops: Image) -> Floats:
+        padded = np.zeros((self._net.batch_size, *crops.shape[1:], 1), np.float32)
         padded[: len(crops), ..., 0] = crops
-        with keras.device(self.device):
-            predicted: Floats = self._net.predict_on_batch(padded / 255)
-        return predicted[: len(crops)]
-
-
-def load_net(spec: weights.ModelSpec, net_name: str) -> keras.Model:
-    """Build a net and put the weights of a trained model into it.
-
-    Raises:
-        ModelError: The model is of another net, or its weights do not fit.
-    """
-    if spec.net != net_name:
-        raise ModelError(f"{spec.folder} is a {spec.net}, not a {net_name}")
-    net = nets.build(net_name, len(spec.labels))
-    try:
-        with warnings.catch_warnings():
-            # Keras leaves what it cannot find in the file at random, and only warns
-            warnings.simplefilter("error", UserWarning)
-            net.load_weights(spec.weights)
-    except (ValueError, OSError, UserWarning) as error:
-        raise ModelError(f"{spec.weights} does not fit the net {spec.net}") from error
-    return net
+        padded /= 255
+        return self._net(padded)[: len(crops)]
 
 
 @functools.cache
-def load_classifier(options: ClassifyOptions) -> KerasClassifier:
+def load_classifier(options: ClassifyOptions) -> NetClassifier:
     """Find, check and load the model that the options name; once per process and choice.
 
     Raises:
         ModelError: There is no such model, or it is damaged.
         OptionError: A GPU is asked for and there is none.
     """
-    return KerasClassifier(weights.find(options.model), options.batch_size, options.device)
+    return classifier_of(weights.find(options.model), options.batch_size, options.device)
+
+
+def classifier_of(spec: weights.ModelSpec, batch_size: int, device: DeviceChoice) -> NetClassifier:
+    """Load a model: on a GPU with Keras, else with LiteRT, or with Keras where it has no such file.
+
+    Args:
+        spec: The model.
+        batch_size: Crops per call of Keras; LiteRT has a size of its own.
+        device: ``auto`` takes a GPU that NVIDIA's driver and Keras can use, and else the CPU.
+
+    Raises:
+        ModelError: The model is damaged, or its files do not fit it.
+        OptionError: ``device`` is ``gpu`` and there is none.
+    """
+    on_gpu = _takes_gpu(device)
+    if spec.lite_sha256 and not on_gpu:
+        from fer_video.lite import LiteNet
+
+        return NetClassifier(spec, LiteNet(spec))
+    from fer_video.keras_net import KerasNet  # TensorFlow takes seconds to load
+
+    return NetClassifier(spec, KerasNet(spec, batch_size, "gpu:0" if on_gpu else "cpu:0"))
+
+
+def _takes_gpu(choice: DeviceChoice) -> bool:
+    # only Keras knows whether it can use a GPU, but it takes seconds to load and the driver none
+    if choice == "cpu" or (choice == "auto" and not driver_sees_gpu()):
+        return False
+    from fer_video.backend import has_gpu
+
+    found = has_gpu()
+    if choice == "gpu" and not found:
+        raise OptionError(
+            "--device gpu: no GPU is usable here; take --device cpu, or install "
+            '"fer-video[gpu]" and the NVIDIA driver'
+        )
+    return found
 
 
 def temper(probabilities: Floats, temperature: float) -> Floats:
@@ -159,13 +187,3 @@ def _classified(waiting: list[CroppedFrame], classifier: Classifier) -> Iterator
             for face, crop in zip(frame.faces, frame.crops, strict=True)
         )
         yield Moment(frame.index, frame.pts, frame.time_s, observations)
-
-
-def _choose_device(choice: DeviceChoice) -> str:
-    on_gpu = choice != "cpu" and has_gpu()
-    if choice == "gpu" and not on_gpu:
-        raise OptionError(
-            "--device gpu: no GPU is usable here; take --device cpu, or install "
-            '"fer-video[gpu]" and the NVIDIA driver'
-        )
-    return "gpu:0" if on_gpu else "cpu:0"

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 import cv2
 import pandas as pd
 
-from fer_video.classify import KerasClassifier, classify, cut_crops, load_classifier
+from fer_video.classify import NetClassifier, classify, cut_crops, load_classifier
 from fer_video.detect import BATCH_SIZE, Detector, detect, load_detector, picture_side_px
 from fer_video.events import Summary
 from fer_video.options import AnalysisOptions
@@ -35,14 +35,14 @@ class Analysis:
     """A recording under analysis; ``moments`` is lazy and can be read once."""
 
     recording: Recording
-    classifier: KerasClassifier
+    classifier: NetClassifier
     options: AnalysisOptions
     moments: Iterator[Moment]
 
     def provenance(self, summary: Summary) -> Provenance:
         """Say how the timeline was made, once ``moments`` is read to its end."""
-        model, device = self.classifier.spec, self.classifier.device
-        return provenance(self.recording, model, device, self.options, summary)
+        ran = {"device": self.classifier.device, "runtime": self.classifier.runtime}
+        return provenance(self.recording, self.classifier.spec, ran, self.options, summary)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Tools:
     """What is loaded once and serves many recordings."""
 
     detector: Detector
-    classifier: KerasClassifier
+    classifier: NetClassifier
 
 
 def load_tools(options: AnalysisOptions) -> Tools:

@@ -61,9 +61,21 @@ class Tally:
 
 
 def provenance(
-    recording: Recording, model: ModelSpec, device: str, options: AnalysisOptions, summary: Summary
+    recording: Recording,
+    model: ModelSpec,
+    ran: Provenance,
+    options: AnalysisOptions,
+    summary: Summary,
 ) -> Provenance:
-    """Say how a timeline was made; the same input and options give the same answer."""
+    """Say how a timeline was made; the same input and options give the same answer.
+
+    Args:
+        recording: After its last frame was read.
+        model: What named the expressions.
+        ran: What the model ran on: ``device`` and ``runtime``.
+        options: Of the analysis.
+        summary: What was seen.
+    """
     info = recording.info
     return {
         "fer_video": __version__,
@@ -76,8 +88,13 @@ def provenance(
             "time_base": str(info.time_base),
             "first_frame_s": recording.first_frame_s,
         },
-        "model": {"name": model.name, "net": model.net, "sha256": model.sha256},
-        "device": device,
+        "model": {
+            "name": model.name,
+            "net": model.net,
+            "sha256": model.sha256,
+            "lite_sha256": model.lite_sha256,
+        },
+        **ran,
         "options": asdict(options),
         "seen": asdict(summary),
     }

@@ -12,6 +12,8 @@ _NOISE = re.compile(
     rb"^(WARNING: All log messages before absl::InitializeLog"  # always followed by an I or W
     rb"|(\d{4}-\d\d-\d\d [\d:.]+: )?I[ \d]"  # information, in TensorFlow's and in absl's form
     rb"|To enable the following instructions"
+    rb"|W[ \d].*tf_tfl_flatbuffer_helpers.*\] Ignored"  # settings that its converter has no use for
+    rb"|INFO: Created TensorFlow Lite XNNPACK delegate"  # LiteRT's kernels for CPUs
     rb"|.*Unable to register cu\w+ factory"  # two copies of one plug-in: harmless
     rb"|.*computation placer already registered"
     rb"|.*cuInit:"  # no GPU is no error; --device gpu reports it

@@ -1,5 +1,6 @@
 """Trained models on disk: find one, check it, describe it. Nothing in them is ever executed."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from fer_video.types import CropSpec
 
 SPEC_FILE = "model.json"
 WEIGHTS_FILE = "model.weights.h5"
+LITE_FILE = "model.tflite"
 REPORT_FILE = "report.json"
 CARD_FILE = "README.md"
 
@@ -28,6 +30,8 @@ class ModelSpec:
     """A name in ``fer_video.nets.NETS``."""
     sha256: str
     """Of the weights file, in hexadecimal."""
+    lite_sha256: str = ""
+    """Of the same net for LiteRT; empty where there is none, and Keras has to run it."""
     labels: tuple[str, ...]
     """Emotions in the order of the net's outputs."""
     crop: CropSpec
@@ -50,15 +54,20 @@ class ModelSpec:
         """The weights file."""
         return self.folder / WEIGHTS_FILE
 
+    @property
+    def lite(self) -> Path:
+        """The file for LiteRT, if ``lite_sha256`` says that there is one."""
+        return self.folder / LITE_FILE
+
 
 def find(name: str) -> ModelSpec:
-    """Find a model by its name or folder, and check its weights.
+    """Find a model by its name or folder, and check its files.
 
     Searched in this order: a folder of that path, ``$FER_VIDEO_MODELS``, the checkout that this
     code runs in, the installed package.
 
     Raises:
-        ModelError: There is none, its ``model.json`` is not one, or the weights are not those
+        ModelError: There is none, its ``model.json`` is not one, or the files are not those
             that it describes.
     """
     candidates = [Path(name), *(folder / name for folder in _model_folders())]
@@ -101,19 +110,48 @@ def read_spec(folder: Path) -> ModelSpec:
 
 
 def verify(spec: ModelSpec) -> ModelSpec:
-    """Check that the weights are those that the spec describes, and return the spec.
+    """Check that the files are those that the spec describes, and return the spec.
 
     Raises:
-        ModelError: They are missing or differ.
+        ModelError: One is missing or differs.
     """
-    if not spec.weights.is_file():
-        raise ModelError(f"{spec.weights} is missing: install fer-video or copy the model anew")
-    if sha256_of(spec.weights) != spec.sha256:
-        raise ModelError(
-            f"{spec.weights} is not the file that {SPEC_FILE} describes (its SHA-256 differs): "
-            "install fer-video or copy the model anew"
-        )
+    _require_same(spec.weights, spec.sha256)
+    if spec.lite_sha256:
+        _require_same(spec.lite, spec.lite_sha256)
     return spec
+
+
+def read_lite(spec: ModelSpec) -> bytes:
+    """Read the file for LiteRT; the bytes that are returned are those that were checked.
+
+    Raises:
+        ModelError: It is missing, or not the one that the spec describes.
+    """
+    try:
+        content = spec.lite.read_bytes()
+    except FileNotFoundError as error:
+        raise _missing(spec.lite) from error
+    if hashlib.sha256(content).hexdigest() != spec.lite_sha256:
+        raise _other(spec.lite)
+    return content
+
+
+def _require_same(path: Path, sha256: str) -> None:
+    if not path.is_file():
+        raise _missing(path)
+    if sha256_of(path) != sha256:
+        raise _other(path)
+
+
+def _missing(path: Path) -> ModelError:
+    return ModelError(f"{path} is missing: install fer-video or copy the model anew")
+
+
+def _other(path: Path) -> ModelError:
+    return ModelError(
+        f"{path} is not the file that {SPEC_FILE} describes (its SHA-256 differs): "
+        "install fer-video or copy the model anew"
+    )
 
 
 def _model_folders() -> list[Path]:

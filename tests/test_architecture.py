@@ -8,15 +8,16 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 
 LAYERS = """
-errors colors types quiet
+errors colors types quiet gpu
 labels files
 options cuts container backend figures learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
 video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
 nets weights canvas plot jobs learn.space learn.pictures learn.charts
-classify encode overlay listing provenance learn.dataset learn.augment learn.card learn.findings
+lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
+classify learn.findings
 annotate pipeline learn.sources learn.measures learn.report learn.batches learn.validate
-learn.evaluate learn.fit batch
+learn.convert learn.evaluate learn.fit batch
 learn.export learn.photographs learn.comparison console
 learn.train learn.tune cli.app cli.arguments
 cli.analysis cli.models cli.learning
@@ -75,7 +76,22 @@ def test_analysis_never_imports_the_learning_half() -> None:
 
 def test_the_commands_load_nothing_heavy_before_they_are_used() -> None:
     heavy = ["keras", "tensorflow", "cv2", "av", "pandas", "pyarrow", "matplotlib", "sklearn"]
-    heavy += ["optuna", "plotly"]
+    heavy += ["optuna", "plotly", "ai_edge_litert"]
     code = f"import sys, fer_video.cli; print([m for m in {heavy} if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_analyzing_on_a_cpu_loads_no_framework_of_networks_and_no_plots(
+    consult: Path, tmp_path: Path
+) -> None:
+    words = ["analyze", str(consult), "--out", str(tmp_path / "t.parquet"), "--end", "0.2"]
+    heavy = ["keras", "tensorflow", "jax", "torch", "matplotlib", "sklearn", "scipy"]
+    code = f"""
+import sys
+from fer_video.cli import app
+app({[*words, "--device", "cpu", "--quiet"]}, standalone_mode=False)
+print([m for m in {heavy} if m in sys.modules])
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (shown.stdout.strip(), shown.stderr) == ("[]", "")

@@ -1,12 +1,24 @@
+from dataclasses import replace
+from importlib.metadata import version
+
 import numpy as np
 import pytest
 
+from fer_video import weights
 from fer_video.backend import keras
-from fer_video.classify import CroppedFrame, classify, cut_crops, load_classifier, temper
+from fer_video.classify import (
+    CroppedFrame,
+    classifier_of,
+    classify,
+    cut_crops,
+    load_classifier,
+    temper,
+)
 from fer_video.errors import OptionError
 from fer_video.labels import EMOTIONS
 from fer_video.options import ClassifyOptions
 from fer_video.types import CropSpec, DetectedFrame, Frame
+from tests.learn.faces import some_faces
 from tests.scenes import Square, bright_square, picture
 
 
@@ -40,9 +52,21 @@ def test_no_crops_give_no_rows(classifier) -> None:
     assert classifier(crops(0)).shape == (0, len(EMOTIONS))
 
 
-def test_the_device_is_known_for_the_result(classifier) -> None:
-    assert load_classifier(ClassifyOptions(device="cpu")).device == "cpu:0"
+def test_the_device_and_what_computes_on_it_are_known_for_the_result(classifier) -> None:
+    on_cpu = load_classifier(ClassifyOptions(device="cpu"))
+    assert on_cpu.device == "cpu:0"
+    assert on_cpu.runtime == {"ai-edge-litert": version("ai-edge-litert")}
     assert classifier.device in ("cpu:0", "gpu:0")
+
+
+def test_a_model_without_a_file_for_litert_gives_the_same_answers_through_keras() -> None:
+    spec = weights.find("default")
+    lite = classifier_of(spec, 64, "cpu")
+    with_keras = classifier_of(replace(spec, lite_sha256=""), 8, "cpu")
+    assert with_keras.device == "cpu:0"
+    assert with_keras.runtime["keras"] == keras.__version__
+    some = np.concatenate([crops(30), some_faces(test=33).images])
+    assert np.abs(lite(some) - with_keras(some)).max() < 1e-5
 
 
 def test_a_temperature_of_1_changes_nothing_and_a_higher_one_doubts_more() -> None:

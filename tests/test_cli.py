@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import fer_video
 from fer_video import cli, options, read_timeline, weights
+from fer_video.classify import load_classifier
 from fer_video.nets import NETS
 from tests.learn.faces import draw, save
 from tests.scenes import (
@@ -75,7 +76,9 @@ def test_a_timeline_says_how_it_was_made(short: tuple[Path, Path]) -> None:
     assert made["source"]["name"] == recording.name
     assert made["source"]["bytes"] == recording.stat().st_size
     assert made["model"]["sha256"] == weights.find("default").sha256
+    assert made["model"]["lite_sha256"] == weights.find("default").lite_sha256
     assert made["device"] in ("cpu:0", "gpu:0")
+    assert made["runtime"] == load_classifier(options.ClassifyOptions()).runtime
     assert made["options"]["sample"]["end_s"] == 1
     assert made["options"]["detect"]["detect_side_px"] == 640
     assert made["seen"]["frames_sampled"] == 25

@@ -8,6 +8,8 @@ NOISE = b"""\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
 I0000 00:00:1795192769.437547    2511 port.cc:153] oneDNN custom operations are on.
 2026-11-20 16:29:30.123456: I tensorflow/core/platform/cpu_feature_guard.cc:210] optimized
+W0000 00:00:1795208172.667473   12416 tf_tfl_flatbuffer_helpers.cc:364] Ignored output_format.
+INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
 To enable the following instructions: AVX2 AVX512F, rebuild TensorFlow.
 E0000 00:00:1795194225.634745    9476 cuda_platform.cc:52] failed call to cuInit: UNKNOWN ERROR
 """

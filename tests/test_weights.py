@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,18 +39,29 @@ def test_an_unknown_model_names_the_places_that_were_searched() -> None:
         weights.find("nobody")
 
 
-def test_weights_with_another_checksum_are_refused(copy: Path) -> None:
-    content = bytearray((copy / weights.WEIGHTS_FILE).read_bytes())
+@pytest.mark.parametrize("name", [weights.WEIGHTS_FILE, weights.LITE_FILE])
+def test_a_file_with_another_checksum_is_refused(copy: Path, name: str) -> None:
+    content = bytearray((copy / name).read_bytes())
     content[-1] ^= 1
-    (copy / weights.WEIGHTS_FILE).write_bytes(content)
-    with pytest.raises(ModelError, match="its SHA-256 differs"):
+    (copy / name).write_bytes(content)
+    with pytest.raises(ModelError, match=rf"{name} is not .* \(its SHA-256 differs\)"):
         weights.find(str(copy))
 
 
-def test_missing_weights_are_named(copy: Path) -> None:
-    (copy / weights.WEIGHTS_FILE).unlink()
-    with pytest.raises(ModelError, match=r"model\.weights\.h5 is missing"):
+@pytest.mark.parametrize("name", [weights.WEIGHTS_FILE, weights.LITE_FILE])
+def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(ModelError, match=f"{name} is missing"):
         weights.find(str(copy))
+
+
+def test_a_description_from_before_there_was_a_file_for_litert_is_read(copy: Path) -> None:
+    spec_file = copy / weights.SPEC_FILE
+    content = json.loads(spec_file.read_text())
+    del content["lite_sha256"]
+    spec_file.write_text(json.dumps(content))
+    (copy / weights.LITE_FILE).unlink()
+    assert weights.find(str(copy)).lite_sha256 == ""
 
 
 @pytest.mark.parametrize("damage", [{"surprise": 1}, {"labels": 3}, {"crop": {"zoom": 1}}])
@@ -61,11 +73,11 @@ def test_a_description_that_is_none_is_refused(copy: Path, damage: dict[str, obj
 
 
 def test_weights_of_another_net_are_refused(copy: Path) -> None:
-    from fer_video.classify import load_classifier
-    from fer_video.options import ClassifyOptions
+    from fer_video.classify import classifier_of
 
-    spec_file = copy / weights.SPEC_FILE
-    content = json.loads(spec_file.read_text())
-    spec_file.write_text(json.dumps(content | {"labels": content["labels"][:-1]}))
-    with pytest.raises(ModelError, match="does not fit the net"):
-        load_classifier(ClassifyOptions(model=str(copy)))
+    spec = weights.find(str(copy))
+    six = replace(spec, labels=spec.labels[:-1])
+    with pytest.raises(ModelError, match=r"model\.tflite does not fit the net"):
+        classifier_of(six, 8, "cpu")
+    with pytest.raises(ModelError, match=r"model\.weights\.h5 does not fit the net"):
+        classifier_of(replace(six, lite_sha256=""), 8, "cpu")

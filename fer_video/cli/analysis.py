@@ -104,7 +104,7 @@ def analyze(
     from fer_video import weights
     from fer_video.video import open_recording
 
-    # what cannot work is told at once, not after the seconds that TensorFlow takes to load
+    # what cannot work is told at once, not after all that has to be loaded
     weights.find(model)
     if is_folder and out is not None:
         wanted = planning.FolderOutputs(table=table, videos=videos, plots=plots)

@@ -68,7 +68,7 @@ MaxGap = Annotated[
 ]
 Model = Annotated[str, typer.Option("--model", help="Name or folder of a model.")]
 BatchSize = Annotated[
-    int, typer.Option("--batch-size", help="Crops per call of the network; changes no number.")
+    int, typer.Option("--batch-size", help="Crops classified together; changes no number.")
 ]
 Device = Annotated[DeviceChoice, typer.Option("--device", help="auto, cpu or gpu.")]
 Data = Annotated[

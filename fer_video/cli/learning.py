@@ -186,6 +186,8 @@ def train(
     with console.EpochBar(epochs) as bar:
         spec = training.train(data, ferplus, out, options, bar.report, tensorboard, force=force)
     typer.echo(f"wrote {out}\n{listing.metrics_table(spec.metrics)}")
+    if reason := spec.training["not_converted"]:
+        typer.echo(f"Keras will run this model, which is slower to start: {reason}")
 
 
 @app.command()

@@ -100,7 +100,7 @@ def evaluate(
     from fer_video.files import check_output
     from fer_video.learn.sources import require_photographs, sources
 
-    # what cannot work is told at once, not after the seconds that TensorFlow takes to load
+    # what cannot work is told at once, not after all that has to be loaded
     specs = [weights.find(name) for name in models]
     emotions = _shared_labels(specs)
     if out is not None:
@@ -113,14 +113,14 @@ def evaluate(
         require_photographs(data)
 
     from fer_video import listing
-    from fer_video.classify import KerasClassifier
+    from fer_video.classify import classifier_of
     from fer_video.detect import load_detector
     from fer_video.learn import comparison
     from fer_video.learn.dataset import read_faces
     from fer_video.learn.evaluate import evaluation_set_of, report_on
     from fer_video.learn.photographs import read_photographs
 
-    classifiers = [KerasClassifier(spec, ClassifyOptions.batch_size, device) for spec in specs]
+    classifiers = [classifier_of(spec, ClassifyOptions.batch_size, device) for spec in specs]
     framings = {spec.crop for spec in specs}
     if faces == "detect":
         images = read_photographs(data, emotions, framings, load_detector(detection), detection)

@@ -27,7 +27,7 @@ feels.
 | net | `{net}`, {parameters:,} parameters, {multiply_adds:.1f} M multiply-adds per crop |
 | input | one face, gray, {size_px}x{size_px}, framed as in `fer_video/crop.py` |
 | output | probabilities of {labels} |
-| speed | {ms_per_crop:.2f} ms per crop on the CPU that trained it, batches of 64 |
+| speed | {ms_per_crop:.2f} ms per crop on the CPU that trained it, {runs_on} |
 | temperature | {temperature:.3f}, fitted on the validation split |
 | weights | SHA-256 `{sha256}` |
 | licence | {licence} (the weights; FER2013 itself is for research use) |
@@ -110,6 +110,7 @@ def model_card(spec: ModelSpec, report: Mapping[str, Any]) -> str:
         size_px=spec.crop.size_px,
         labels=", ".join(spec.labels),
         ms_per_crop=report["seconds_per_crop"] * 1000,
+        runs_on="through LiteRT on one thread" if spec.lite_sha256 else "through Keras",
         temperature=spec.temperature,
         sha256=spec.sha256,
         licence=spec.licence,

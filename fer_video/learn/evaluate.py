@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_video.classify import KerasClassifier, temper
+from fer_video.classify import NetClassifier, temper
 from fer_video.learn.dataset import (
     TEST,
     TRAIN,
@@ -72,7 +72,7 @@ def evaluation_set_of(faces: Faces) -> EvaluationSet:
 
 
 def report_on(
-    classifier: KerasClassifier,
+    classifier: NetClassifier,
     images: EvaluationSet,
     judged: Mapping[str, str | None],
     mirrored: bool = False,
@@ -86,10 +86,11 @@ def report_on(
         mirrored: Whether to judge the mean over each crop and its mirror image, too.
 
     Returns:
-        A dict that JSON can hold: what the model is; ``seconds_per_crop`` on this machine; what
-        it was judged on; ``tests`` as ``evaluate`` returns them, of which ``main_test`` names
-        the one to look at first; if ``mirrored``, the same tests of the means. For whole
-        photographs, ``without_face`` counts those in which no face was found.
+        A dict that JSON can hold: what the model is; ``seconds_per_crop`` on this machine, and
+        the ``runtime`` that took them; what it was judged on; ``tests`` as ``evaluate`` returns
+        them, of which ``main_test`` names the one to look at first; if ``mirrored``, the same
+        tests of the means. For whole photographs, ``without_face`` counts those in which no face
+        was found.
     """
     spec = classifier.spec
     answers = classifier(images.crops)
@@ -101,6 +102,7 @@ def report_on(
         "parameters": spec.parameters,
         "multiply_adds": spec.multiply_adds,
         "seconds_per_crop": _seconds_per_crop(classifier),
+        "runtime": classifier.runtime,
         "sha256": spec.sha256,
         "temperature": spec.temperature,
         "emotions": list(spec.labels),
@@ -167,7 +169,7 @@ def _mean_of(one: Floats, other: Floats) -> Floats:
     return np.asarray((one + other) / 2, np.float32)
 
 
-def _seconds_per_crop(classifier: KerasClassifier) -> float:
+def _seconds_per_crop(classifier: NetClassifier) -> float:
     size_px = classifier.spec.crop.size_px
     crops = np.zeros((_TIMED_CROPS, size_px, size_px), np.uint8)
     # the fastest of three: what other programs do can only slow it down

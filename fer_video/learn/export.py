@@ -9,17 +9,22 @@ from typing import Any
 
 from fer_video import __version__, nets
 from fer_video.backend import keras
-from fer_video.classify import KerasClassifier
+from fer_video.classify import NetClassifier, classifier_of
+from fer_video.errors import ModelError
 from fer_video.files import sha256_of
 from fer_video.learn.card import model_card
 from fer_video.learn.charts import plot_report
+from fer_video.learn.convert import convert
 from fer_video.learn.dataset import VALIDATION, Faces, ferplus_majority
 from fer_video.learn.evaluate import Report, evaluation_set_of, headline_of, report_on
 from fer_video.learn.measures import fit_temperature
 from fer_video.learn.sources import sources
-from fer_video.options import TrainOptions
+from fer_video.options import ClassifyOptions, TrainOptions
 from fer_video.types import CropSpec
 from fer_video.weights import CARD_FILE, REPORT_FILE, SPEC_FILE, WEIGHTS_FILE, ModelSpec, find
+
+_COMPARED_CROPS = 256
+"""Validation images on which LiteRT has to agree with Keras."""
 
 
 def provenance(data: Path, ferplus: Path | None, options: TrainOptions) -> dict[str, Any]:
@@ -42,7 +47,10 @@ def _start(name: str) -> dict[str, Any] | None:
 def export(
     net: keras.Model, faces: Faces, name: str, folder: Path, decided_by: dict[str, Any]
 ) -> ModelSpec:
-    """Write a model folder; calibrate on validation, measure on test.
+    """Write a model folder; calibrate on validation, measure on test, as the model will be run.
+
+    A net that LiteRT cannot run is exported without that file, and Keras runs it: hours of
+    training are not lost. ``training["not_converted"]`` of the spec tells why.
 
     Args:
         net: Trained; uncompiled, so that the weights file holds no optimizer.
@@ -70,10 +78,10 @@ def export(
         },
         folder=folder,
     )
+    spec = _converted(spec, net, faces.part(VALIDATION))
     spec = replace(spec, temperature=_calibrated(spec, faces.part(VALIDATION)))
-    classifier = KerasClassifier(spec, batch_size=64, device="cpu")
     judged = {key: decided_by[key] for key in ("data", "data_sha256", "ferplus", "ferplus_sha256")}
-    report = report_on(classifier, evaluation_set_of(faces), judged)
+    report = report_on(_on_cpu(spec), evaluation_set_of(faces), judged)
     spec = replace(spec, metrics=headline_of(report))
     describe(spec, report)
     return spec
@@ -89,11 +97,24 @@ def describe(spec: ModelSpec, report: Report) -> None:
     (spec.folder / CARD_FILE).write_text(model_card(spec, report), encoding="utf-8")
 
 
+def _converted(spec: ModelSpec, net: keras.Model, validation: Faces) -> ModelSpec:
+    """Add the file for LiteRT, or the reason why there is none."""
+    reason = ""
+    try:
+        spec = convert(spec, net, validation.images[:_COMPARED_CROPS])
+    except ModelError as error:
+        reason = str(error)
+    return replace(spec, training=spec.training | {"not_converted": reason})
+
+
 def _calibrated(spec: ModelSpec, validation: Faces) -> float:
     """The temperature that fits what people saw, or the labels where nobody was asked."""
     truth = validation.labels
     if validation.votes is not None:
         truth = ferplus_majority(validation.votes, validation.emotions)
     known = truth >= 0
-    classifier = KerasClassifier(spec, batch_size=64, device="cpu")
-    return fit_temperature(classifier(validation.images[known]), truth[known])
+    return fit_temperature(_on_cpu(spec)(validation.images[known]), truth[known])
+
+
+def _on_cpu(spec: ModelSpec) -> NetClassifier:
+    return classifier_of(spec, ClassifyOptions.batch_size, "cpu")

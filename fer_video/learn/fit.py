@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fer_video import nets
 from fer_video.backend import has_gpu, keras
-from fer_video.classify import load_net
 from fer_video.errors import DataError, MissingExtra, ModelError, TrainError
+from fer_video.keras_net import load_net
 from fer_video.learn.batches import TrainingBatches, targets, to_input, trainable
 from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
 from fer_video.learn.optimize import epochs_since_best, optimizer_for, plateau_rate

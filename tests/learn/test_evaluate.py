@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fer_video import weights
-from fer_video.classify import KerasClassifier, temper
+from fer_video.classify import NetClassifier, classifier_of, temper
 from fer_video.errors import DataError
 from fer_video.labels import EMOTIONS
 from fer_video.learn.dataset import TEST, Faces
@@ -101,8 +101,8 @@ def test_pictures_without_a_face_are_not_measured_and_count_as_wrong_beside() ->
 
 
 @pytest.fixture(scope="module")
-def classifier() -> KerasClassifier:
-    return KerasClassifier(weights.find("default"), 64, "cpu")
+def classifier() -> NetClassifier:
+    return classifier_of(weights.find("default"), 64, "cpu")
 
 
 def test_a_report_tells_the_model_the_data_and_every_test(classifier) -> None:
@@ -116,6 +116,7 @@ def test_a_report_tells_the_model_the_data_and_every_test(classifier) -> None:
         "ferplus", ["label", "label_without_copies", "ferplus", "ferplus_without_copies"],
     )  # fmt: skip
     assert 0 < report["seconds_per_crop"] < 1
+    assert list(report["runtime"]) == ["ai-edge-litert"]  # as recordings are classified
     assert "mirrored" not in report
     json.dumps(report, allow_nan=False)
     headline = headline_of(report)
@@ -139,6 +140,6 @@ def test_the_mirrored_answer_is_the_mean_over_a_crop_and_its_mirror_image(classi
 
 def test_undoing_the_temperature_gives_what_the_net_says(classifier) -> None:
     crops = some_faces(test=20).images
-    raw = KerasClassifier(replace(classifier.spec, temperature=1.0), 64, "cpu")(crops)
+    raw = classifier_of(replace(classifier.spec, temperature=1.0), 64, "cpu")(crops)
     undone = temper(classifier(crops), 1 / classifier.spec.temperature)
     assert undone == pytest.approx(raw, abs=1e-4)

@@ -6,8 +6,8 @@ import pytest
 
 from fer_video import nets, weights
 from fer_video.backend import keras
-from fer_video.classify import load_net
 from fer_video.errors import TrainError
+from fer_video.keras_net import load_net
 from fer_video.learn.augment import augment
 from fer_video.learn.batches import TrainingBatches, trainable
 from fer_video.learn.dataset import Faces

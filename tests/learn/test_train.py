@@ -8,14 +8,16 @@ import pytest
 
 from fer_video import nets, weights
 from fer_video.backend import keras
-from fer_video.classify import load_classifier, load_net
+from fer_video.classify import load_classifier
 from fer_video.errors import DataError, ModelError, OutputError, TrainError
 from fer_video.files import sha256_of
+from fer_video.keras_net import load_net
 from fer_video.labels import EMOTION_SETS, EMOTIONS
 from fer_video.learn.train import train
 from fer_video.options import ClassifyOptions
 from tests.learn.faces import csv_rows, save, some_faces, votes, votes_rows, write_csv
 from tests.learn.training import OPTIONS, Killed, faces, ignore, killed_after
+from tests.test_cli import run
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_training_writes_one_folder_and_nothing_beside_it(trained) -> None:
     files = {"README.md", "history.csv", "model.json", "model.weights.h5", "report.json"}
-    files |= {"curves.png", "confusion.png", "roc.png", "reliability.png"}
+    files |= {"model.tflite", "curves.png", "confusion.png", "roc.png", "reliability.png"}
     assert {file.name for file in trained.iterdir()} == files
     assert list(trained.parent.iterdir()) == [trained]
 
@@ -68,6 +70,40 @@ def test_a_trained_model_classifies(trained) -> None:
     probabilities = load_classifier(ClassifyOptions(model=str(trained)))(faces().images)
     assert probabilities.shape == (88, 7)
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_trained_model_is_measured_as_it_will_be_run(trained) -> None:
+    runtime = load_classifier(ClassifyOptions(model=str(trained), device="cpu")).runtime
+    assert list(runtime) == ["ai-edge-litert"]
+    assert json.loads((trained / "report.json").read_text())["runtime"] == runtime
+    assert weights.find(str(trained)).training["not_converted"] == ""
+
+
+def test_a_net_that_cannot_be_converted_is_kept_and_run_by_keras(
+    data, tmp_path, monkeypatch
+) -> None:
+    def of_other_crops(n_emotions: int, channels: int) -> keras.Model:
+        """Answer by what else is in the batch, which LiteRT's batches change."""
+        tiny = nets.NETS["tiny"](n_emotions, channels)
+        answers = keras.layers.Softmax()(tiny.output - keras.ops.mean(tiny.output, axis=0))
+        return keras.Model(tiny.input, answers, name="of_other_crops")
+
+    monkeypatch.setitem(nets.NETS, "of_other_crops", of_other_crops)
+    out = tmp_path / "mine"
+    words = ["--net", "of_other_crops", "--epochs", 1, "--batch-size", 16, "--seed", 5]
+    code, shown, _ = run("train", "--data", data, "--out", out, *words)
+    assert code == 0
+    assert shown.splitlines()[-1].startswith(
+        "Keras will run this model, which is slower to start: of_other_crops answers differently"
+    )
+    spec = weights.find(str(out))
+    assert (spec.lite_sha256, spec.lite.exists()) == ("", False)
+    classifier = load_classifier(ClassifyOptions(model=str(out), device="cpu"))
+    assert "keras" in classifier.runtime
+    assert json.loads((out / "report.json").read_text())["runtime"] == classifier.runtime
+    assert "ms per crop on the CPU that trained it, through Keras |" in (
+        (out / "README.md").read_text()
+    )
 
 
 def test_a_weights_file_holds_no_optimizer(trained) -> None:
