@@ -119,6 +119,7 @@ def evaluate(
     from fer_video.learn.dataset import read_faces
     from fer_video.learn.evaluate import evaluation_set_of, report_on
     from fer_video.learn.photographs import read_photographs
+    from fer_video.quiet import quiet_retracing
 
     classifiers = [classifier_of(spec, ClassifyOptions.batch_size, device) for spec in specs]
     framings = {spec.crop for spec in specs}
@@ -127,7 +128,8 @@ def evaluate(
     else:
         given = evaluation_set_of(read_faces(data, ferplus, split.val_share, emotions))
         images = dict.fromkeys(framings, given)
-    reports = [report_on(one, images[one.spec.crop], judged, mirrored) for one in classifiers]
+    with quiet_retracing():
+        reports = [report_on(one, images[one.spec.crop], judged, mirrored) for one in classifiers]
     if len(reports) == 1:
         typer.echo(listing.report_text(reports[0]))
     else:
