@@ -238,7 +238,8 @@ class _EachEpoch(keras.callbacks.Callback):
         probabilities = self.model.predict(self._crops, batch_size=256, verbose=0)
         figures |= validation_figures(probabilities, self._target, self._validation)
         is_best = figures["val_loss"] < min(self._losses(epoch), default=math.inf)
-        self._progress.save(self.model, epoch, figures, is_best=is_best)
+        wanted = is_best and self._options.keep == "best"
+        self._progress.save(self.model, epoch, figures, as_best=wanted)
         self._report(epoch, figures)
         self.model.stop_training = self.is_over(epoch + 1)
 

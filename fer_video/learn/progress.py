@@ -55,8 +55,8 @@ class Progress:
         path = self.folder / HISTORY_FILE
         return pd.read_csv(path) if path.exists() else pd.DataFrame({"epoch": [], "val_loss": []})
 
-    def save(self, net: keras.Model, epoch: int, figures: Figures, *, is_best: bool) -> None:
-        """Keep the state after an epoch.
+    def save(self, net: keras.Model, epoch: int, figures: Figures, *, as_best: bool) -> None:
+        """Keep the state after an epoch; if asked, as the best so far, too.
 
         Raises:
             OutputError: The folder cannot be written.
@@ -72,7 +72,7 @@ class Progress:
         try:
             state.parent.mkdir(parents=True, exist_ok=True)
             net.save_weights(unfinished)
-            if is_best:
+            if as_best:
                 shutil.copy(unfinished, self._state(_BEST))
             unfinished.replace(state)
         except OSError as error:
