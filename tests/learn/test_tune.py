@@ -319,7 +319,7 @@ def test_the_command_shows_every_trial_and_the_best(data, tmp_path) -> None:
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 0
     first, second = result.stderr.splitlines()
-    score = r"0\.\d{3}"
+    score = r"[01]\.\d{3}"
     start = rf"trial 0: {score} after 1 epoch; best {score}, of trial 0; 1 of 2, \d\d:\d\d left"
     assert re.fullmatch(start, first)
     assert re.fullmatch(rf"trial 1: {score} .*; best {score}, .*; 2 of 2, 00:00 left", second)
