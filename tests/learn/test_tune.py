@@ -167,11 +167,11 @@ def test_a_trial_that_is_worse_than_most_is_pruned(data, tmp_path) -> None:
     list(tune(data, None, tmp_path / "s", options, ignore))
     study = study_in(tmp_path / "s")
     done = study.trials[0]
-    for _ in range(6):
+    for _ in range(6):  # better than any can be
         study.add_trial(
             optuna.create_trial(
-                params=done.params, distributions=done.distributions, value=1.0,
-                intermediate_values=dict.fromkeys(range(4), 1.0),
+                params=done.params, distributions=done.distributions, value=2.0,
+                intermediate_values=dict.fromkeys(range(4), 2.0),
             )
         )  # fmt: skip
     (trial,) = tune(data, None, tmp_path / "s", options, ignore)
