@@ -7,6 +7,7 @@ import numpy as np
 
 from fer_video.classify import temper
 from fer_video.errors import MissingExtra
+from fer_video.learn.faces import Integers
 from fer_video.types import Floats
 
 try:
@@ -18,7 +19,6 @@ except ImportError as error:
     # at import, so that a training does not find out at its end
     raise MissingExtra("train", "training and evaluation") from error
 
-Labels = np.ndarray[Any, np.dtype[np.int64]]
 Doubles = np.ndarray[Any, np.dtype[np.float64]]
 Metrics = dict[str, Any]
 """The measures of one test, as ``measure`` returns them."""
@@ -33,7 +33,7 @@ _LEAST_PROBABILITY = 1e-12
 def measure(
     probabilities: Floats,
     untempered: Floats,
-    truth: Labels,
+    truth: Integers,
     emotions: Sequence[str],
     votes: Floats | None = None,
 ) -> Metrics:
@@ -101,7 +101,7 @@ def measure(
 
 
 def measures_by_emotion(
-    probabilities: Floats, truth: Labels, emotions: Sequence[str]
+    probabilities: Floats, truth: Integers, emotions: Sequence[str]
 ) -> dict[str, dict[str, int | float | None]]:
     """Measure how each emotion is told from the rest.
 
@@ -146,7 +146,7 @@ def bootstrap_interval(accuracy: float, n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def calibration_error(probabilities: Floats, truth: Labels, bins: int = BINS) -> float:
+def calibration_error(probabilities: Floats, truth: Integers, bins: int = BINS) -> float:
     """Measure how far confidence is from accuracy (expected calibration error).
 
     Args:
@@ -173,7 +173,7 @@ def calibration_error(probabilities: Floats, truth: Labels, bins: int = BINS) ->
 
 
 def reliability(
-    probabilities: Floats, truth: Labels, bins: int = BINS
+    probabilities: Floats, truth: Integers, bins: int = BINS
 ) -> list[dict[str, int | float | None]]:
     """Compare confidence with accuracy, bin by bin; arguments as for ``calibration_error``.
 
@@ -217,7 +217,7 @@ def divergence(votes: Floats, probabilities: Floats | Doubles) -> float | None:
     return float(rel_entr(votes[asked], told).sum(axis=1).mean())
 
 
-def fit_temperature(probabilities: Floats, truth: Labels) -> float:
+def fit_temperature(probabilities: Floats, truth: Integers) -> float:
     """Find the temperature that makes the right emotions most likely; see ``classify.temper``.
 
     Args:
@@ -241,12 +241,12 @@ def fit_temperature(probabilities: Floats, truth: Labels) -> float:
     return float(np.exp(found.x))
 
 
-def _require_pairs(probabilities: Floats, truth: Labels) -> None:
+def _require_pairs(probabilities: Floats, truth: Integers) -> None:
     if len(probabilities) != len(truth) or not len(truth):
         raise ValueError(f"need as many rows as labels, got {len(probabilities)} and {len(truth)}")
 
 
-def _binned(probabilities: Floats, truth: Labels, bins: int) -> tuple[np.ndarray, ...]:
+def _binned(probabilities: Floats, truth: Integers, bins: int) -> tuple[np.ndarray, ...]:
     """For each bin of confidence: answers, the sum of their confidences, and those right."""
     _require_pairs(probabilities, truth)
     confidence = probabilities.max(axis=1)

@@ -1,14 +1,11 @@
 """How good a net is on the validation split after an epoch: quick figures to steer by."""
 
-from typing import Any
-
 import numpy as np
 from sklearn import metrics
 
 from fer_video.learn.dataset import Faces, ferplus_majority
+from fer_video.learn.faces import Integers
 from fer_video.types import Floats
-
-Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def validation_figures(
