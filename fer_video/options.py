@@ -195,6 +195,10 @@ class TrainOptions:
     """Share of all steps over which the cosine's learning rate rises from 0, in [0, 1)."""
     ferplus_share: float = 0.5
     """Weight of the FER+ votes in the target, in [0, 1]; the rest is the data set's label."""
+    teachers: tuple[str, ...] = ()
+    """Names or folders of models whose averaged answers to each disturbed crop are learned, too."""
+    teacher_share: float = 0.7
+    """Weight of the teachers in the target, in (0, 1]; the rest is the mix of votes and label."""
     class_weights: ClassWeights = "none"
     """Whether rare emotions count more in the loss, so that all together count alike."""
     label_smoothing: float = 0.0
@@ -238,6 +242,7 @@ class TrainOptions:
                  "cosine, plateau or constant")  # fmt: skip
         _require(0 <= self.warmup_share < 1, "--warmup-share", self.warmup_share, "in [0, 1)")
         _require(0 <= self.ferplus_share <= 1, "--ferplus-share", self.ferplus_share, "in [0, 1]")
+        _require(0 < self.teacher_share <= 1, "--teacher-share", self.teacher_share, "in (0, 1]")
         _require(self.class_weights in ("none", "balanced"), "--class-weights",
                  self.class_weights, "none or balanced")  # fmt: skip
         _require(0 <= self.label_smoothing < 1, "--label-smoothing", self.label_smoothing,

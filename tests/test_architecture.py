@@ -15,8 +15,8 @@ events nets.parts learn.tables learn.folders learn.optimize learn.progress learn
 video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
 nets weights canvas plot jobs learn.space learn.pictures learn.charts
 lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
-classify learn.findings
-annotate pipeline learn.sources learn.measures learn.report learn.batches learn.validate
+classify learn.findings learn.sources
+annotate pipeline learn.measures learn.report learn.batches learn.teachers learn.validate
 learn.convert learn.evaluate learn.fit batch
 learn.export learn.photographs learn.comparison console
 learn.train learn.tune cli.app cli.arguments

@@ -115,6 +115,18 @@ def train(
     ferplus_share: Annotated[
         float, typer.Option(help="Weight of the FER+ votes beside the label, 0 to 1.")
     ] = TrainOptions.ferplus_share,
+    teachers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--teacher",
+            help="Name or folder of a model whose answers to each crop are learned, too; several "
+            "are averaged.",
+            show_default="none",
+        ),
+    ] = None,
+    teacher_share: Annotated[
+        float, typer.Option(help="Weight of the teachers beside votes and label, up to 1.")
+    ] = TrainOptions.teacher_share,
     class_weights: Annotated[
         ClassWeights, typer.Option(help="none, or balanced: rare emotions count more.")
     ] = TrainOptions.class_weights,
@@ -167,6 +179,8 @@ def train(
         schedule=schedule,
         warmup_share=warmup_share,
         ferplus_share=ferplus_share,
+        teachers=tuple(teachers or ()),
+        teacher_share=teacher_share,
         class_weights=class_weights,
         label_smoothing=label_smoothing,
         augmented_share=augmented_share,

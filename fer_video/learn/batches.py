@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from fer_video.backend import keras
+from fer_video.classify import Classifier
 from fer_video.labels import FERPLUS_VOTES
 from fer_video.learn.augment import augment, mixup
 from fer_video.learn.dataset import TRAIN, Faces, ferplus_distribution, is_blank, is_copy_of
@@ -64,7 +65,16 @@ class TrainingBatches(keras.utils.PyDataset):
     NumPy and OpenCV make them, so they are the same on every Keras backend.
     """
 
-    def __init__(self, training: Faces, options: TrainOptions) -> None:
+    def __init__(
+        self, training: Faces, options: TrainOptions, teacher: Classifier | None = None
+    ) -> None:
+        """Wrap the faces.
+
+        Args:
+            training: To learn from.
+            options: How to train.
+            teacher: Tells what a crop shows after it was disturbed, or None.
+        """
         super().__init__()
         self._images = training.images
         self._targets = targets(training, options.ferplus_share)
@@ -72,6 +82,7 @@ class TrainingBatches(keras.utils.PyDataset):
         if options.class_weights == "balanced":
             self._weights = balancing_weights(self._targets)
         self._options = options
+        self._teacher = teacher
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -82,10 +93,12 @@ class TrainingBatches(keras.utils.PyDataset):
         order = np.random.default_rng((options.seed, self.epoch)).permutation(len(self._images))
         chosen = order[position * options.batch_size :][: options.batch_size]
         rng = np.random.default_rng((options.seed, self.epoch, position + 1))
-        crops = to_input(
-            augment(self._images[chosen], rng, options.augmented_share, options.erased_share)
-        )
-        arrays = [crops, self._targets[chosen]]
+        crops = augment(self._images[chosen], rng, options.augmented_share, options.erased_share)
+        target = self._targets[chosen]
+        if self._teacher is not None:
+            share = np.float32(options.teacher_share)
+            target = share * self._teacher(crops) + (1 - share) * target
+        arrays = [to_input(crops), target]
         if self._weights is not None:
             arrays.append(self._weights[chosen])
         return mixup(arrays, options.mixup_alpha, rng) if options.mixup_alpha else tuple(arrays)

@@ -133,6 +133,12 @@ def _made(training: dict[str, Any]) -> str:
         if training["ferplus"]
         else "the label of the data set"
     )
+    if teachers := training.get("teachers"):
+        names = ", ".join(teacher["name"] for teacher in teachers)
+        target = (
+            f"{options['teacher_share']:.0%} the mean answer of {len(teachers)} trained models "
+            f"({names}) to the same disturbed crop, the rest {target}"
+        )
     made = (
         f"{options['epochs']} epochs in batches of {options['batch_size']}, computed in "
         f"{options['precision']}, seed {options['seed']}. Target: {target}. "
@@ -171,6 +177,9 @@ def _options(training: dict[str, Any]) -> TrainOptions:
     recorded = {name: value for name, value in training["options"].items() if name in known}
     if training["start"]:
         recorded["start_from"] = f"models/{training['start']['name']}"
+    recorded["teachers"] = tuple(
+        f"models/{teacher['name']}" for teacher in training.get("teachers", ())
+    )
     return TrainOptions(**recorded)
 
 

@@ -4,7 +4,12 @@ from dataclasses import fields, replace
 
 from fer_video.options import TrainOptions
 
-_FLAGS = {"start_from": "--from", "mixup_alpha": "--mixup", "n_emotions": "--emotions"}
+_FLAGS = {
+    "start_from": "--from",
+    "teachers": "--teacher",
+    "mixup_alpha": "--mixup",
+    "n_emotions": "--emotions",
+}
 """Those that are not the field's name."""
 
 
@@ -24,14 +29,17 @@ def words_of(options: TrainOptions) -> list[str]:
 
     >>> words_of(TrainOptions(optimizer="adam", mixup_alpha=0.2))
     ['--optimizer', 'adam', '--mixup', '0.2']
+    >>> words_of(TrainOptions(teachers=("models/a", "models/b")))
+    ['--teacher', 'models/a', '--teacher', 'models/b']
     """
     suited = TrainOptions(optimizer=options.optimizer)
     unsaid = replace(
         TrainOptions(), learning_rate=suited.learning_rate, weight_decay=suited.weight_decay
     )
-    said = [
-        (flag_of(field.name), str(getattr(options, field.name)))
-        for field in fields(TrainOptions)
-        if getattr(options, field.name) != getattr(unsaid, field.name)
-    ]
-    return [word for pair in said for word in pair]
+    words = []
+    for field in fields(TrainOptions):
+        value = getattr(options, field.name)
+        if value != getattr(unsaid, field.name):
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [flag_of(field.name), str(one)]
+    return words

@@ -30,9 +30,12 @@ _COMPARED_CROPS = 256
 def provenance(data: Path, ferplus: Path | None, options: TrainOptions) -> dict[str, Any]:
     """Describe everything that decides the weights, as ``model.json`` records it."""
     return {
-        "options": asdict(options),
+        "options": asdict(options) | {"teachers": list(options.teachers)},
         **sources(data, ferplus),
         "start": _start(options.start_from),
+        "teachers": [
+            {"name": spec.name, "sha256": spec.sha256} for spec in map(find, options.teachers)
+        ],
     }
 
 

@@ -15,6 +15,7 @@ from fer_video.learn.batches import TrainingBatches, targets, to_input, trainabl
 from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
 from fer_video.learn.optimize import epochs_since_best, optimizer_for, plateau_rate
 from fer_video.learn.progress import Figures, Progress
+from fer_video.learn.teachers import load_teachers
 from fer_video.learn.validate import validation_figures
 from fer_video.options import TrainOptions
 from fer_video.quiet import quiet_startup
@@ -65,7 +66,7 @@ def fit(
 
     Raises:
         DataError: A split is empty, or training has fewer faces than a batch.
-        ModelError: The model to go on from is missing, damaged, or of another net.
+        ModelError: The model to go on from or a teacher is missing, damaged, or does not fit.
         OutputError: The progress cannot be written.
         TrainError: The loss is not a number in the first epoch, or memory is exhausted.
     """
@@ -110,7 +111,7 @@ def settled(options: TrainOptions) -> TrainOptions:
 
 def _batches(faces: Faces, options: TrainOptions) -> TrainingBatches:
     training = trainable(faces)
-    batches = TrainingBatches(training, options)
+    batches = TrainingBatches(training, options, load_teachers(options, faces.emotions))
     if not len(batches):
         reason = f"a batch of {options.batch_size} is more than its {len(training)} training faces"
         raise DataError(faces.source, f"{reason}: lower --batch-size")

@@ -43,7 +43,7 @@ def train(
 
     Raises:
         DataError: The data cannot be used.
-        ModelError: The model to go on from is missing, damaged, or of another net.
+        ModelError: The model to go on from or a teacher is missing, damaged, or does not fit.
         OutputError: ``out`` exists, cannot be written, or holds the progress of another training.
         TrainError: Memory is exhausted; or the loss is not a number, and then the weights of the
             epoch before, if there is one, are in ``out``.

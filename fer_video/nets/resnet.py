@@ -28,6 +28,28 @@ def compact_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
     return keras.Model(crops, probabilities(x, n_emotions), name="compact_se_resnet")
 
 
+def wide_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
+    """Build a thirteen-convolution residual net with squeeze-excite, for accuracy.
+
+    The stem halves the resolution in its first step: a 5x5 window of one gray channel has fewer
+    numbers than the 48 that it becomes, and what runs at 48x48 costs a third of the time.
+
+    Source:
+        As ``compact_se_resnet``.
+    """
+    crops = input_crops(channels)
+    x = convolution(crops, filters=48, kernel_size=5, strides=2)  # (n, 24, 24, 48)
+    x = _residual(x, filters=48)
+    x = _residual(x, filters=96, strides=2)  # (n, 12, 12, 96)
+    x = _residual(x, filters=96)
+    x = _residual(x, filters=192, strides=2)  # (n, 6, 6, 192)
+    x = _residual(x, filters=192)
+    x = _residual(x, filters=192)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(0.3)(x)
+    return keras.Model(crops, probabilities(x, n_emotions), name="wide_se_resnet")
+
+
 def resnet18(n_emotions: int, channels: int = 1) -> keras.Model:
     """Build ResNet-18 with a 3x3 stem that keeps the resolution.
 

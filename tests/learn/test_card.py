@@ -151,6 +151,13 @@ def test_the_command_of_the_card_repeats_the_training(ferplus) -> None:
     assert result.exit_code == 8
 
 
+def test_a_model_that_was_taught_by_others_names_them() -> None:
+    taught = spec().training | {"teachers": [{"name": "a"}, {"name": "b"}]}
+    card = card_of(replace(spec(), training=taught))
+    assert "70% the mean answer of 2 trained models (a, b)" in card
+    assert "--teacher models/a --teacher models/b" in card
+
+
 def test_a_model_that_went_on_from_another_tells_both_trainings() -> None:
     first = replace(spec(), name="first")
     start = {"name": "first", "sha256": first.sha256, "training": first.training}

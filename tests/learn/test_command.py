@@ -10,6 +10,7 @@ def parsed(words: list[str]) -> TrainOptions:
     """Read words as ``fer-video train`` does."""
     train = typer.main.get_command(app).commands["train"]
     given = train.make_context("train", ["--data", "d", "--out", "o", *words]).params
+    given["teachers"] = tuple(given["teachers"] or ())
     return TrainOptions(**{name: given[name] for name in TrainOptions.__dataclass_fields__})
 
 
@@ -22,6 +23,7 @@ def parsed(words: list[str]) -> TrainOptions:
         TrainOptions(
             net="cnn4", start_from="models/my first", train_last=2, epochs=7, batch_size=64,
             schedule="plateau", warmup_share=0.1, ferplus_share=0.687, class_weights="balanced",
+            teachers=("models/a", "models/b c"), teacher_share=0.4,
             label_smoothing=0.05, augmented_share=0.5, erased_share=0.1, mixup_alpha=0.2,
             ema_share=0.2, patience=5, keep="best", precision="bfloat16", val_share=0.2, seed=3,
         ),

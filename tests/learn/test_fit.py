@@ -53,6 +53,7 @@ def test_training_learns_what_the_faces_show(tmp_path, optimizer) -> None:
         (0, {}),
         (2, {"precision": "bfloat16"}),
         (1, {"optimizer": "sgd-nesterov", "schedule": "plateau", "mixup_alpha": 0.3}),
+        (1, {"teachers": ("default",), "teacher_share": 0.5}),
         (1, {"keep": "best", "class_weights": "balanced", "label_smoothing": 0.1}),
     ],
 )

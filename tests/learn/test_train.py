@@ -266,6 +266,18 @@ def test_contempt_cannot_be_learned_from_votes_that_weigh_nothing(tmp_path) -> N
         train(data, ferplus, tmp_path / "mine", options, ignore)
 
 
+def test_a_taught_model_records_its_teachers(trained, data: Path, tmp_path: Path) -> None:
+    options = replace(OPTIONS, teachers=(str(trained),), epochs=2)
+    out = tmp_path / "models" / "next"
+    with pytest.raises(Killed):
+        train(data, None, out, options, killed_after(0))
+    spec = train(data, None, out, options, ignore)
+    assert spec.training["teachers"] == [
+        {"name": "mine", "sha256": weights.find(str(trained)).sha256}
+    ]
+    assert f"--teacher models/{trained.name}" in (out / "README.md").read_text()
+
+
 def test_a_model_of_other_emotions_is_no_start(trained, data, tmp_path) -> None:
     options = replace(OPTIONS, start_from=str(trained), n_emotions=6)
     with pytest.raises(ModelError, match="mine tells 7 emotions apart, not 6"):
