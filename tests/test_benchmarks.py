@@ -1,7 +1,15 @@
 import runpy
+import shutil
 from pathlib import Path
 
-NETS = Path(__file__).parents[1] / "benchmarks" / "nets.py"
+from fer_video import weights
+from fer_video.classify import load_classifier
+from fer_video.learn.dataset import VALIDATION
+from fer_video.options import ClassifyOptions
+from tests.learn.faces import csv_rows, some_faces, votes, votes_rows, write_csv
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+NETS, EXPERIMENTS = BENCHMARKS / "nets.py", BENCHMARKS / "experiments.py"
 
 
 def test_the_table_of_all_architectures_is_that_of_the_stored_reports() -> None:
@@ -16,3 +24,26 @@ def test_every_architecture_has_a_stored_report_and_a_budget() -> None:
     script = runpy.run_path(str(NETS))
     stored = {path.parent.name for path in script["REPORTS"].glob("*/report.json")}
     assert stored == set(script["BUDGETS"]) == set(NAMES)
+
+
+def test_the_table_of_experiments_is_that_of_the_stored_notes() -> None:
+    script = runpy.run_path(str(EXPERIMENTS))
+    page = script["PAGE"].read_text("utf-8")
+    assert script["BEGIN"] + script["table"]() + script["END"] in page
+
+
+def test_an_experiment_is_noted_with_what_repeats_it(tmp_path, monkeypatch) -> None:
+    script = runpy.run_path(str(EXPERIMENTS))
+    monkeypatch.setitem(script["note"].__globals__, "NOTES", tmp_path)
+    drawn = some_faces(train=7, validation=14, test=7)
+    data = write_csv(tmp_path / "fer2013.csv", csv_rows(drawn))
+    seen = [votes(happiness=10)] * len(drawn)
+    ferplus = write_csv(tmp_path / "fer2013new.csv", votes_rows(drawn, seen))
+    folder = shutil.copytree(weights.find("default").folder, tmp_path / "first")
+    script["note"](folder, "whether it can", data, ferplus)
+    public = drawn.part(VALIDATION)
+    answers = load_classifier(ClassifyOptions())(public.images).argmax(axis=1)
+    (row,) = script["table"]().splitlines()[2:]
+    assert row.startswith("| first | whether it can | `compact_se_resnet` | `--from ")
+    assert f"| {(answers == 3).mean():.1%} | ".replace("%", " %") in row
+    assert row.endswith(f"| {(answers == public.labels).mean():.1%} |".replace("%", " %"))

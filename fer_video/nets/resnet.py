@@ -29,25 +29,14 @@ def compact_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
 
 
 def wide_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
-    """Build a thirteen-convolution residual net with squeeze-excite, for accuracy.
-
-    The stem halves the resolution in its first step: a 5x5 window of one gray channel has fewer
-    numbers than the 48 that it becomes, and what runs at 48x48 costs a third of the time.
+    """Build a fourteen-convolution residual net with squeeze-excite, for accuracy.
 
     Source:
-        As ``compact_se_resnet``.
+        See ``se_resnet``.
     """
     crops = input_crops(channels)
-    x = convolution(crops, filters=48, kernel_size=5, strides=2)  # (n, 24, 24, 48)
-    x = _residual(x, filters=48)
-    x = _residual(x, filters=96, strides=2)  # (n, 12, 12, 96)
-    x = _residual(x, filters=96)
-    x = _residual(x, filters=192, strides=2)  # (n, 6, 6, 192)
-    x = _residual(x, filters=192)
-    x = _residual(x, filters=192)
-    x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dropout(0.3)(x)
-    return keras.Model(crops, probabilities(x, n_emotions), name="wide_se_resnet")
+    features = se_resnet(crops, widths=(48, 96, 192), depths=(1, 2, 3))
+    return keras.Model(crops, probabilities(features, n_emotions), name="wide_se_resnet")
 
 
 def resnet18(n_emotions: int, channels: int = 1) -> keras.Model:
@@ -83,6 +72,35 @@ def resnet50(n_emotions: int, channels: int = 1) -> keras.Model:
         x = layers.BatchNormalization()(x)
         x = layers.Activation("relu")(x)
     return keras.Model(crops, probabilities(x, n_emotions), name="resnet50")
+
+
+def se_resnet(
+    crops: keras.KerasTensor, widths: tuple[int, ...], depths: tuple[int, ...]
+) -> keras.KerasTensor:
+    """Turn crops into features by stages of residual blocks with squeeze-excite.
+
+    The stem halves the resolution at once: its 5x5 window of one gray channel has fewer numbers
+    than the filters that it becomes, and one layer at 48x48 would cost a third of the time. Each
+    stage after the first halves it again; three of them end in maps of 6x6.
+
+    Args:
+        crops: ``(n, 48, 48, channels)``.
+        widths: Filters of each stage; the stem has as many as the first.
+        depths: Residual blocks of each stage, of two convolutions each.
+
+    Returns:
+        ``(n, widths[-1])``.
+
+    Source:
+        He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016;
+        Hu, Shen and Sun, "Squeeze-and-Excitation Networks", CVPR 2018.
+    """
+    x = convolution(crops, widths[0], kernel_size=5, strides=2)
+    for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+        for block in range(depth):
+            x = _residual(x, width, strides=2 if stage and not block else 1)
+    x = layers.GlobalAveragePooling2D()(x)
+    return layers.Dropout(0.3)(x)
 
 
 def _residual(

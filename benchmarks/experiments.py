@@ -1,0 +1,96 @@
+"""Every training that led to the shipped models, and the tables that compare them.
+
+python benchmarks/experiments.py note FOLDER WHY fer2013.csv fer2013new.csv  # keep what came out
+python benchmarks/experiments.py table                                      # into the page
+
+FOLDER is a model folder that ``fer-video train`` wrote; its name becomes the experiment's, WHY is
+one line on what it tries. Accuracy is that of the exported weights on PublicTest, the validation
+split, which may be looked at as often as one likes; PrivateTest is not read here.
+"""
+
+import json
+import shlex
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from fer_video import weights
+from fer_video.classify import classifier_of
+from fer_video.labels import EMOTIONS
+from fer_video.learn.command import words_of
+from fer_video.learn.dataset import VALIDATION, ferplus_majority, read_faces
+from fer_video.options import TrainOptions
+
+NOTES = Path(__file__).parent / "experiments"
+PAGE = Path(__file__).parents[1] / "docs" / "experiments.md"
+BEGIN, END = "<!-- table of benchmarks/experiments.py -->\n", "<!-- end of the table -->\n"
+
+_HEAD = """\
+| experiment | what it tries | net | options of `train` | seed | epochs | FER+ | FER2013 |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def note(folder: Path, why: str, data: Path, ferplus: Path) -> None:
+    """Keep how a model was trained, and how good it is on PublicTest."""
+    spec = weights.find(str(folder))
+    public = read_faces(data, ferplus, TrainOptions.val_share, EMOTIONS).part(VALIDATION)
+    found = classifier_of(spec, TrainOptions.batch_size, "cpu")(public.images).argmax(axis=1)
+    majority = ferplus_majority(public.votes, public.emotions)
+    content = {
+        "why": why,
+        "net": spec.net,
+        "options": spec.training["options"],
+        "start": (spec.training["start"] or {}).get("name"),
+        "teachers": [teacher["name"] for teacher in spec.training.get("teachers", ())],
+        "ferplus": float((found == majority)[majority >= 0].mean()),
+        "label": float((found == public.labels).mean()),
+    }
+    path = NOTES / f"{folder.name}.json"
+    path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+def table() -> str:
+    """Write the notes as Markdown, the best on the FER+ majority of PublicTest first."""
+    notes = {path.stem: json.loads(path.read_text("utf-8")) for path in NOTES.glob("*.json")}
+    best_first = sorted(notes.items(), key=lambda item: -item[1]["ferplus"])
+    return _HEAD + "".join(_row(name, content) for name, content in best_first)
+
+
+def _row(name: str, content: dict) -> str:
+    options = content["options"]
+    cells = [
+        name,
+        content["why"],
+        f"`{content['net']}`",
+        f"`{_words(content)}`",
+        str(options["seed"]),
+        str(options["epochs"]),
+        *(f"{content[truth]:.1%}".replace("%", " %") for truth in ("ferplus", "label")),
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _words(content: dict) -> str:
+    """Say what has no column of its own, as ``train`` takes it."""
+    known = {field.name for field in fields(TrainOptions)} - {"net", "seed", "epochs"}
+    chosen = {name: value for name, value in content["options"].items() if name in known}
+    chosen |= {"start_from": content["start"] or "", "teachers": tuple(content["teachers"])}
+    return shlex.join(words_of(TrainOptions(**chosen)))
+
+
+def write_page() -> None:
+    """Put the table between its marks in docs/experiments.md."""
+    text = PAGE.read_text("utf-8")
+    before, rest = text.split(BEGIN)
+    PAGE.write_text(before + BEGIN + table() + END + rest.split(END)[1], "utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["table"]:
+        write_page()
+    elif len(sys.argv) == 6 and sys.argv[1] == "note":
+        folder, why, data, ferplus = sys.argv[2:]
+        note(Path(folder), why, Path(data), Path(ferplus))
+    else:
+        sys.exit(__doc__)
