@@ -22,9 +22,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
-from fer_video.container import DAMAGED, open_container, picture_stream
+from fer_video.container import open_container, picture_stream
 from fer_video.cuts import CutDetector
-from fer_video.errors import VideoError
+from fer_video.errors import DAMAGED, VideoError
 from fer_video.options import SampleOptions
 from fer_video.types import Frame, Image, RecordingInfo, Rotation
 

@@ -1,7 +1,8 @@
 """The commands that turn recordings into timelines, and timelines into pictures."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,8 +16,12 @@ from fer_video.cli.arguments import (
     End,
     Force,
     Fps,
+    Jobs,
     Lang,
+    MaxCpu,
     MaxGap,
+    MaxMemory,
+    MaxStall,
     MinFace,
     MinIou,
     MinScore,
@@ -39,7 +44,11 @@ from fer_video.options import (
     TableFormat,
     TrackOptions,
     ViewOptions,
+    WorkOptions,
 )
+
+if TYPE_CHECKING:
+    from fer_video.events import Event, Job
 
 
 @app.command()
@@ -78,6 +87,10 @@ def analyze(
     language: Lang = ViewOptions.language,
     smooth_s: Smooth = ViewOptions.smooth_s,
     style: Style = ViewOptions.plot_style,
+    n_jobs: Jobs = WorkOptions.jobs,
+    max_memory_gb: MaxMemory = WorkOptions.max_memory_gb,
+    max_cpu_hours: MaxCpu = WorkOptions.max_cpu_hours,
+    max_stall_s: MaxStall = WorkOptions.max_stall_s,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -95,6 +108,12 @@ def analyze(
         track=TrackOptions(min_iou=min_iou, max_gap_s=max_gap_s),
         classify=ClassifyOptions(model=model, batch_size=batch_size, device=device),
     )
+    work = WorkOptions(
+        jobs=n_jobs,
+        max_memory_gb=max_memory_gb,
+        max_cpu_hours=max_cpu_hours,
+        max_stall_s=max_stall_s,
+    )
     view = ViewOptions(language=language, smooth_s=smooth_s, plot_style=style)
     output = OutputOptions(force=force, view=view)
     is_folder = recording.is_dir()
@@ -102,7 +121,6 @@ def analyze(
 
     from fer_video import jobs as planning
     from fer_video import weights
-    from fer_video.video import open_recording
 
     # what cannot work is told at once, not after all that has to be loaded
     weights.find(model)
@@ -111,15 +129,20 @@ def analyze(
         jobs = planning.jobs_below(recording, out, wanted, options, output)
     else:
         jobs = [planning.job_for(recording, out, video, plot, options, output)]
-        with open_recording(recording):
-            planning.check_outputs(jobs[0])
+        planning.check_outputs(jobs[0])
 
-    from fer_video import batch, console
-    from fer_video.engine import SerialEngine
+    from fer_video import console
+    from fer_video.processes import ProcessEngine, processes_for
 
-    batch.tools_for(options)
-    report = console.show(SerialEngine().run(batch.analyze_job, jobs), jobs, quiet)
+    engine = ProcessEngine(processes_for(work, len(jobs)), work)
+    report = console.show(engine.run(_work, jobs), jobs, quiet)
     _raise_failures(report, is_folder)
+
+
+def _work(job: "Job") -> "Iterator[Event]":
+    from fer_video.batch import analyze_job  # the parent of the processes needs nothing of it
+
+    return analyze_job(job)
 
 
 def _check_shape(
