@@ -31,8 +31,15 @@ from robustness import (
     turns,
 )
 
-from fer_video import AnalysisOptions, ClassifyOptions, DetectOptions, SampleOptions, __version__
-from fer_video import analyze, smooth
+from fer_video import (
+    AnalysisOptions,
+    ClassifyOptions,
+    DetectOptions,
+    SampleOptions,
+    __version__,
+    analyze,
+    smooth,
+)
 from fer_video.classify import NetClassifier, classify, cut_crops, load_classifier
 from fer_video.detect import BATCH_SIZE, Detector, detect, load_detector, picture_side_px
 from fer_video.errors import VideoError
@@ -102,10 +109,21 @@ def _measure_recording(
         report["faceless"].append(path.name)
         return
     report["agreement"][path.name] = agreement(seen)
-    if any(moment.observations for moment in seen["yunet"]):
-        changed = changes(path, detectors["yunet"], classifier)
+    sides_px = _sides_px(seen["yunet"])
+    if sides_px:
         half = look(path, "yunet", detectors["yunet"], classifier, half=True)
-        report["changes"][path.name] = changed | {"half size": change_by_half(seen["yunet"], half)}
+        report["changes"][path.name] = {
+            "faces": len(sides_px),
+            "median_side_px": float(np.median(sides_px)),
+            "ways": changes(path, detectors["yunet"], classifier)
+            | {"half size": change_by_half(seen["yunet"], half)},
+        }
+
+
+def _sides_px(moments: list[Moment]) -> list[float]:
+    """Shorter side of the box of each face."""
+    boxes = [seen.face.box for moment in moments for seen in moment.observations]
+    return [min(box.width, box.height) for box in boxes]
 
 
 def flips(table: pd.DataFrame) -> dict[str, object]:
@@ -153,13 +171,11 @@ def changes(path: Path, detector: Detector, classifier: NetClassifier) -> dict[s
 
 
 def change_by_half(full: list[Moment], half: list[Moment]) -> dict[str, object]:
-    """Compare the faces found at full and at half size; ``found_again`` is their share."""
+    """Compare the faces that are found at full size and again at half of it."""
     pairs = matches(full, half, scale=2.0)
-    n_faces = sum(len(moment.observations) for moment in full)
-    found_again = {"found_again": len(pairs) / n_faces}
     if pairs.empty:
-        return {"faces": 0} | found_again
-    return _change(np.stack(pairs["before"]), np.stack(pairs["after"])) | found_again
+        return {"faces": 0}
+    return _change(np.stack(pairs["before"]), np.stack(pairs["after"]))
 
 
 def _change(before: np.ndarray, after: np.ndarray) -> dict[str, object]:

@@ -17,6 +17,7 @@ from fer_video.types import Box, CropSpec, DetectedFrame, Face, Floats, Frame, I
 
 JITTERS = (0.05, 0.10)
 """Shares of the box's sides: a detector's box moves by about as much between frames."""
+_MOVED = tuple(f"box ±{100 * share:.0f} %" for share in JITTERS)
 BLUR_SIGMA_PX = 1.0
 """Of the Gaussian, in pixels of the 48x48 crop."""
 JPEG_QUALITY = 40
@@ -49,9 +50,12 @@ def turns(table: pd.DataFrame, hold_s: float = HOLD_S) -> list[tuple[float, str]
 
     Of the track with the most rows. A run of rows with one top emotion counts if it lasts at
     least ``hold_s``, from its first row to the first row of the next run, or to the last row of
-    all. A run that is too short is as if the emotion before it had stayed.
+    all. A run that is too short is as if the emotion before it had stayed. Empty without a face.
     """
-    time_s, top = max(_tracks(table), key=lambda rows: len(rows[0]))
+    tracks = sorted(_tracks(table), key=lambda rows: len(rows[0]))
+    if not tracks:
+        return []
+    time_s, top = tracks[-1]
     starts = [0, *(np.flatnonzero(top[1:] != top[:-1]) + 1)]
     ends_s = [*time_s[starts[1:]], time_s[-1]]
     found: list[tuple[float, str]] = []
@@ -83,10 +87,10 @@ def disturbed_crops(
     cut = functools.partial(crop_face, frame.gray, spec=spec, full_range=frame.full_range)
     for face in item.faces or ():
         crop = cut(face.landmarks)
-        moved = {f"box moved by {share:.0%}": cut(jittered(face, share, rng)) for share in JITTERS}
+        moved = [cut(jittered(face, share, rng)) for share in JITTERS]
         yield {
             "as it is": crop,
-            **moved,
+            **dict(zip(_MOVED, moved, strict=True)),
             "blurred": cv2.GaussianBlur(crop, (0, 0), BLUR_SIGMA_PX),
             "JPEG": _compressed(crop),
             "darkened": np.asarray((crop * DARKENED).round(), np.uint8),
