@@ -84,10 +84,17 @@ def _changes(report: Report) -> list[str]:
         for name, one in found.items()
     ]
     pooled = {way: _pooled([one["ways"][way] for one in found.values()]) for way in ways}
+    evenly = {way: _pooled([_once(one["ways"][way]) for one in found.values()]) for way in ways}
     n_faces = sum(one["faces"] for one in found.values())
     rows.append(["**all faces**", f"{n_faces:,}", "", *(_change(pooled[way]) for way in ways)])
+    rows.append(["**mean of recordings**", "", "", *(_change(evenly[way]) for way in ways)])
     head = [f"`{report['model']}` on", "faces", "median side", *ways]
     return [_table(head, rows), _verdict(report["model"], found, pooled)]
+
+
+def _once(change: Report) -> Report:
+    """Let a recording count once, however many faces it has."""
+    return change | {"faces": min(1, change["faces"])}
 
 
 def _pooled(changes: Sequence[Report]) -> Report:

@@ -100,7 +100,8 @@ def test_the_grid_shows_crops_of_each_kind(tmp_path: Path) -> None:
     crops = np.full((20, 48, 48), 90, np.uint8)
     framing_picture.draw_grid({"FER2013": crops, "yunet": crops}, tmp_path / "grid.png")
     with Image.open(tmp_path / "grid.png") as image:
-        assert (np.asarray(image.convert("L")) == 90).mean() > 0.4
+        levels = np.asarray(image.convert("L")).astype(int)
+    assert (np.abs(levels - 90) <= 2).mean() > 0.6
 
 
 def test_the_page_holds_the_tables_and_the_picture_of_the_stored_figures() -> None:

@@ -221,6 +221,7 @@ def test_tables_hold_every_model_and_say_what_is_left_out(report: dict) -> None:
     assert "no frame can be decoded: `damaged.mp4`" in text
     assert "Without a face for any detector: `empty.mp4`" in text
     assert "100 % of the faces are found again" in text
+    assert text.count("**mean of recordings**") == 2
 
 
 def test_tables_name_the_disturbances_that_miss_the_goal(report: dict) -> None:
