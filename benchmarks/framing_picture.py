@@ -23,11 +23,11 @@ def draw_picture(landmarks: Mapping[str, Any], out: Path) -> None:
     A dot is the mean, an ellipse two standard deviations of the faces. Nobody is shown.
     """
     ours = [name for name in landmarks if name != "FER2013"]
-    figure = Figure(figsize=(2.6 * len(ours), 3.1), layout="constrained")
+    figure = Figure(figsize=(2.6 * len(ours), 3.2), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(ours)), ours, strict=True):
         _draw_frame(axes, f"{name}, {landmarks[name]['faces']:,} faces")
-        _draw_points(axes, landmarks["FER2013"], _FER2013_COLOR, "FER2013's images")
-        _draw_points(axes, landmarks[name], _OURS_COLOR, "our crops of recordings")
+        _draw_points(axes, landmarks["FER2013"], _FER2013_COLOR, 0.25, "FER2013's images")
+        _draw_points(axes, landmarks[name], _OURS_COLOR, 0.6, "crops of recordings")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -46,13 +46,15 @@ def draw_grid(rows: Mapping[str, Image], out: Path) -> None:
 
 
 def _draw_frame(axes: Axes, title: str) -> None:
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title, fontsize=9, pad=8)
     axes.set(xlim=(-0.02, 1.02), ylim=(1.02, -0.02), aspect="equal")
     axes.set_axis_off()
     axes.add_patch(Rectangle((0, 0), 1, 1, fill=False, color=QUIET))
 
 
-def _draw_points(axes: Axes, spread: Mapping[str, Any], color: str, label: str) -> None:
+def _draw_points(
+    axes: Axes, spread: Mapping[str, Any], color: str, opacity: float, label: str
+) -> None:
     mean = np.array(spread["mean"])
     axes.plot(*mean.T, ".", color=color, markersize=5, label=label)
     for point, covariance in zip(mean, spread["covariance"], strict=True):
@@ -61,4 +63,4 @@ def _draw_points(axes: Axes, spread: Mapping[str, Any], color: str, label: str) 
         width, height = 4 * np.sqrt(variances)
         angle_deg = np.degrees(np.arctan2(directions[1, 0], directions[0, 0]))
         axes.add_patch(Ellipse(tuple(point), width, height, angle=angle_deg, color=color,
-                               alpha=0.25, linewidth=0))  # fmt: skip
+                               alpha=opacity, linewidth=0))  # fmt: skip
