@@ -11,9 +11,9 @@ LAYERS = """
 errors colors types quiet gpu
 labels files
 options cuts container litert backend figures learn.faces learn.archive
-events yunet nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
-video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
-nets weights canvas plot jobs learn.space learn.pictures learn.charts
+events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
+video yunet track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
+nets weights detect canvas plot jobs learn.space learn.pictures learn.charts
 lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
 classify learn.findings
 annotate pipeline learn.sources learn.measures learn.report learn.batches learn.validate
