@@ -44,5 +44,6 @@ def small_rgb(frame: VideoFrame, side_px: int, to_rgb: VideoReformatter) -> Imag
     """Scale and convert in one step; a large picture is never converted at full size."""
     scale = min(1.0, side_px / max(frame.width, frame.height))
     width_px, height_px = (max(1, round(side * scale)) for side in (frame.width, frame.height))
-    small = to_rgb.reformat(frame, width_px, height_px, "rgb24", interpolation="AREA")
+    # one thread: more of them would take the cores of decoding and classifying
+    small = to_rgb.reformat(frame, width_px, height_px, "rgb24", interpolation="AREA", threads=1)
     return cast(Image, small.to_ndarray())

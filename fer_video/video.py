@@ -5,7 +5,7 @@ what flows on are those of the decoded frames.
 """
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -40,6 +40,10 @@ PicturePacket: TypeAlias = "Packet[VideoStream]"
 
 Whole: TypeAlias = tuple[int, VideoFrame]
 """A frame that can be used, and its ``pts``."""
+
+
+Sampled: TypeAlias = tuple[Frame, VideoFrame | None]
+"""A frame without ``rgb``, and on key frames what it is to be made of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,15 +117,41 @@ class Recording:
     ) -> Iterator[Frame]:
         """Decode the recording and yield its sampled frames, upright.
 
+        Args:
+            sample: See ``sampled``.
+            key_every_s: See ``sampled``.
+            rgb_side_px: See ``with_rgb``.
+
+        Raises:
+            VideoError: Nothing can be decoded for 10 s of recording.
+        """
+        yield from self.with_rgb(self.sampled(sample, key_every_s), rgb_side_px)
+
+    def with_rgb(self, sampled: Iterable[Sampled], side_px: int) -> Iterator[Frame]:
+        """Give the key frames their ``rgb``; apart from decoding, so that another thread can.
+
+        Args:
+            sampled: From ``sampled``.
+            side_px: Longest side of ``rgb``; smaller pictures are not enlarged.
+        """
+        for frame, stored in sampled:
+            if stored is None:
+                yield frame
+            else:
+                rgb = small_rgb(stored, side_px, self._to_rgb)
+                yield replace(frame, rgb=self._turned(rgb))
+
+    def sampled(self, sample: SampleOptions, key_every_s: float) -> Iterator[Sampled]:
+        """Decode the recording and yield its sampled frames, upright, still without ``rgb``.
+
         With ``sample.fps`` a frame is taken when the next moment of the grid
         ``start_s + k / fps`` has come; a gap in the recording skips the moments in it.
 
         Args:
             sample: Which moments to take; frames with ``start_s <= time_s < end_s``.
             key_every_s: Seconds between key frames, counted from the first sampled frame: the
-                first sampled frame at or after each multiple has ``rgb``, and so has each that
-                begins a scene. 0 gives it to all.
-            rgb_side_px: Longest side of ``rgb``; smaller pictures are not enlarged.
+                first sampled frame at or after each multiple is one, and so is each that begins
+                a scene. 0 makes it all of them.
 
         Raises:
             VideoError: Nothing can be decoded for 10 s of recording.
@@ -141,10 +171,7 @@ class Recording:
             is_due = key_grid.takes(picture.time_s)
             frame = self._upright_frame(picture)
             cut = cuts.begins_scene(frame.gray)
-            if is_due or cut:
-                rgb = self._turned(small_rgb(picture.frame, rgb_side_px, self._to_rgb))
-                frame = replace(frame, rgb=rgb, cut=cut)
-            yield frame
+            yield replace(frame, cut=cut), picture.frame if is_due or cut else None
 
     def pictures(self, start_s: float = 0.0, grid: Grid | None = None) -> Iterator[Picture]:
         """Decode the recording and yield every whole frame, not turned upright.
