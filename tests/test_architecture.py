@@ -10,10 +10,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 LAYERS = """
 errors colors types quiet gpu
 labels files
-options cuts container backend figures learn.faces learn.archive
+options cuts sampling planes container litert backend figures learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
-video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
-nets weights canvas plot jobs processes learn.space learn.pictures learn.charts
+video yunet track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
+nets weights detect canvas plot jobs processes learn.space learn.pictures learn.charts
 lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
 classify learn.findings learn.sources
 annotate pipeline learn.measures learn.report learn.batches learn.teachers learn.validate
