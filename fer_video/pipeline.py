@@ -83,7 +83,7 @@ def open_analysis(path: Path, options: AnalysisOptions, tools: Tools) -> Iterato
             tracked = track(detected, options.track, detecting.min_score)
             cropped = cut_crops(tracked, tools.classifier.spec.crop)
             with closing(prefetch(cropped, _CROPPED_DEPTH)) as waiting:
-                moments = classify(waiting, tools.classifier, options.classify.batch_size)
+                moments = classify(waiting, tools.classifier, tools.classifier.batch_size)
                 yield Analysis(recording, tools.classifier, options, moments)
 
 

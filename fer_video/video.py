@@ -9,38 +9,26 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import dropwhile, islice
+from itertools import dropwhile
 from pathlib import Path
 from typing import TypeAlias, cast
 
 import av
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from fer_video.container import open_container, picture_stream
 from fer_video.cuts import CutDetector
-from fer_video.errors import DAMAGED, VideoError
+from fer_video.decoding import Decoding
 from fer_video.options import SampleOptions
 from fer_video.planes import luma, small_rgb, upright
 from fer_video.sampling import ROUNDING_S, Grid, Plan
 from fer_video.types import Frame, Image, RecordingInfo, Rotation
 
-_FIRST_TRIES = 8
-_LONGEST_SILENCE_S = 10.0
-# codecs reorder at most 16 frames: more packets without a picture are no delay
-_LONGEST_DELAY = 32
 # a seek may land late by the reordering, and within a group of pictures in MPEG-TS
 _RUN_UP_S = 10.0
-
-# quoted: the stubs of PyAV know this type, at run time it takes no parameter
-PicturePacket: TypeAlias = "Packet[VideoStream]"
-
-Whole: TypeAlias = tuple[int, VideoFrame]
-"""A frame that can be used, and its ``pts``."""
-
 
 Sampled: TypeAlias = tuple[Frame, VideoFrame | None]
 """A frame without ``rgb``, and on key frames what it is to be made of."""
@@ -103,7 +91,7 @@ class Recording:
         self._start_over()
         with open_container(path) as container:
             stream = picture_stream(path, container)
-            first_pts, first = self._first_whole(container, stream)
+            first_pts, first = Decoding(path, container, stream).first_whole()
             self._time_base = cast(Fraction, stream.time_base)
             header_pts = stream.start_time
             # the frames before the first whole one may be damaged, but they had their time
@@ -115,16 +103,7 @@ class Recording:
     def frames(
         self, sample: SampleOptions, key_every_s: float, rgb_side_px: int
     ) -> Iterator[Frame]:
-        """Decode the recording and yield its sampled frames, upright.
-
-        Args:
-            sample: See ``sampled``.
-            key_every_s: See ``sampled``.
-            rgb_side_px: See ``with_rgb``.
-
-        Raises:
-            VideoError: Nothing can be decoded for 10 s of recording.
-        """
+        """Yield the sampled frames whole; see ``sampled`` and ``with_rgb``."""
         yield from self.with_rgb(self.sampled(sample, key_every_s), rgb_side_px)
 
     def with_rgb(self, sampled: Iterable[Sampled], side_px: int) -> Iterator[Frame]:
@@ -218,7 +197,8 @@ class Recording:
         with open_container(self._path) as container:
             self._open_files.callback(container.close)  # for an iterator left half-way
             stream = picture_stream(self._path, container)
-            tries = self._tries(container, stream, plan)
+            decoding = Decoding(self._path, container, stream)
+            tries = decoding.tries(plan)
             if seek_s:
                 pts = self._start_pts + int(seek_s / self._time_base)
                 with suppress(av.error.FFmpegError):  # then reading starts at the first frame
@@ -247,7 +227,8 @@ class Recording:
                 self._leave_out(plan.ended())
                 if plan.failed:
                     return
-            self.ended_early_s = self._missing_s(stream)
+            self.frames_corrupt += decoding.breaks_off
+            self.ended_early_s = self._missing_s(stream, decoding.others_end_s)
 
     def _leave_out(self, undecoded_pts: Sequence[int]) -> None:
         self.frames_undecoded += len(undecoded_pts)
@@ -260,59 +241,14 @@ class Recording:
     def _start_over(self) -> None:
         self.frames_decoded = self.frames_undecoded = self.frames_corrupt = 0
         self.ended_early_s = None
-        self._pictures_end_s = self._others_end_s = 0.0
+        self._pictures_end_s = 0.0
 
-    def _first_whole(self, container: InputContainer, stream: VideoStream) -> Whole:
-        tries = list(islice(self._tries(container, stream), _FIRST_TRIES))
-        for one in tries:
-            if one is not None:
-                return one
-        count = f"none of the first {len(tries)} frames" if tries else "no frame"
-        raise VideoError(self._path, f"{count} can be decoded; {DAMAGED}")
-
-    def _tries(
-        self, container: InputContainer, stream: VideoStream, plan: Plan | None = None
-    ) -> Iterator[Whole | None]:
-        """Yield each frame with its time stamp, or None for one that must be skipped."""
-        last_pts: int | None = None
-        silent = 0
-        packets = self._packets(container, stream)
-        for packet, needed in plan.judge(packets) if plan else ((one, True) for one in packets):
-            stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
-            # an edit list discards what is before its start
-            silent += needed and not packet.is_discard
-            for frame in _decode(packet):
-                if frame is None or frame.is_corrupt or frame.pts is None:
-                    yield None
-                elif last_pts is not None and frame.pts <= last_pts:
-                    yield None  # a second picture at one moment, or one that comes too late
-                else:
-                    last_pts, silent = frame.pts, 0
-                    yield last_pts, frame
-            if silent > _LONGEST_DELAY and last_pts is not None and packet.pts is not None:
-                silence_s = float((packet.pts - last_pts) * packet.time_base)
-                if silence_s > _LONGEST_SILENCE_S:
-                    reason = f"no frame can be decoded for {silence_s:.0f} s; {DAMAGED}"
-                    raise VideoError(self._path, reason)
-
-    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[PicturePacket]:
-        """Yield the packets of the stream; note where the others end."""
-        try:
-            for packet in container.demux():
-                if packet.stream.index == stream.index:
-                    yield cast(PicturePacket, packet)
-                elif packet.pts is not None:
-                    end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                    self._others_end_s = max(self._others_end_s, end_s)
-        except av.error.FFmpegError:
-            self.frames_corrupt += 1  # the container breaks off here
-
-    def _missing_s(self, stream: VideoStream) -> float | None:
+    def _missing_s(self, stream: VideoStream, others_end_s: float) -> float | None:
         promised_s = self.info.duration_from_header_s or 0.0
         if stream.duration:
             missing_s = self.first_frame_s + promised_s - self._pictures_end_s
         else:  # the promise is of the longest stream: sound may go on after the last picture
-            missing_s = promised_s - max(self._pictures_end_s, self._others_end_s)
+            missing_s = promised_s - max(self._pictures_end_s, others_end_s)
         return missing_s if missing_s > max(1.0, 0.02 * promised_s) else None
 
     def _place(self, pts: int, frame: VideoFrame) -> Picture:
@@ -333,13 +269,6 @@ class Recording:
 
     def _turned(self, array: Image) -> Image:
         return upright(array, self.info.rotation_deg)
-
-
-def _decode(packet: PicturePacket) -> Sequence[VideoFrame | None]:
-    try:
-        return packet.decode()
-    except av.error.FFmpegError:
-        return [None]
 
 
 def _read_info(

@@ -9,8 +9,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 
 LAYERS = """
 errors colors types quiet gpu
-labels files
-options cuts sampling planes container litert backend figures learn.faces learn.archive
+labels files container sampling
+options cuts planes decoding litert backend figures learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
 video yunet track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
 nets weights detect canvas plot jobs processes learn.space learn.pictures learn.charts
