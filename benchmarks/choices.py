@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from machine import Figures, machine, middle, show, table
+from work import measure
 
 from fer_video.timeline import emotions_of, read_timeline
 from fer_video.types import Box
-from machine import Figures, machine, middle, show, table
-from work import measure
 
 CHOICES: dict[str, dict[str, dict[str, Any]]] = {
     "defaults": {},

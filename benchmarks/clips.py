@@ -82,9 +82,7 @@ def _write_drawn(out: Path, size_px: tuple[int, int], faces: int) -> None:
         container.mux(stream.encode(None))
 
 
-def _scene(
-    size_px: tuple[int, int], portrait: np.ndarray, faces: int, phase: float
-) -> np.ndarray:
+def _scene(size_px: tuple[int, int], portrait: np.ndarray, faces: int, phase: float) -> np.ndarray:
     """One RGB picture; ``phase`` in [0, 1) is where in their sway the people are."""
     width_px, height_px = size_px
     shade = np.linspace(60, 110, width_px, dtype=np.uint8)

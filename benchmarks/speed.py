@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-
 from clips import repeat
 from machine import Figures, machine, middle, show, table
 from work import STAGES, measure

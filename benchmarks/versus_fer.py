@@ -22,12 +22,15 @@ from machine import Figures, in_process, machine, middle, show, table
 
 FER = "25.10.3"
 REQUIREMENTS = (
-    f"fer=={FER}",  # pins moviepy, and through facenet-pytorch also numpy below 2
-    "tensorflow==2.21.0",  # it runs fer's net; announces that tf.lite will go
+    f"fer=={FER}",
+    "facenet-pytorch==2.6.0",  # fer's MTCNN; with later torch, loading TensorFlow beside it crashes
+    "opencv-contrib-python<5",  # 5 has no Haar cascade
     "setuptools<81",  # fer imports pkg_resources, which later ones do not have
+    "tensorflow==2.21.0",  # runs fer's net
 )
+"""Of what fer leaves open, what lets it work."""
 NEWEST_PYTHON = (3, 12)
-"""No later one has a numpy below 2."""
+"""No later one has the numpy below 2 that facenet-pytorch wants."""
 ENVIRONMENT = Path.home() / ".cache" / "fer-video-benchmarks" / f"fer-{FER}"
 THEIR_PACKAGES = ("fer", "tensorflow", "opencv-contrib-python", "facenet-pytorch", "torch", "numpy")
 DETECTORS = {"haar": {}, "mtcnn": {"detect": {"detector": "mtcnn"}}}
@@ -41,7 +44,7 @@ def main() -> None:
     parser.add_argument("--mtcnn", action="store_true", help="Compare with MTCNN, too.")
     parser.add_argument("--pairs", type=int, default=5, help="Of which the median is taken.")
     parser.add_argument("--environment", type=Path, default=ENVIRONMENT,
-                        help="Where fer is installed, or shall be (default: %(default)s).")  # fmt: skip
+                        help="Where fer is, or shall be (default: %(default)s).")  # fmt: skip
     parser.add_argument("--json", type=Path, help="Write the figures here, too.")
     parser.add_argument("--fer", choices=DETECTORS, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
@@ -98,13 +101,13 @@ def fer(recording: Path, detector: str) -> Figures:
     """Do the work of fer, in its own environment."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     import cv2
-    from fer.classes import Video
-    from fer.fer import FER as Detector
+    from fer import classes
+    from fer import fer as package
 
-    loaded = Detector(mtcnn=detector == "mtcnn")
+    loaded = package.FER(mtcnn=detector == "mtcnn")
     loaded.detect_emotions(cv2.VideoCapture(str(recording)).read()[1])
     with tempfile.TemporaryDirectory() as folder:
-        video = Video(str(recording), outdir=folder)
+        video = classes.Video(str(recording), outdir=folder)
         started_s = time.perf_counter()
         video.analyze(
             loaded,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import av
+from machine import Figures, in_process
 
 from fer_video import batch, jobs
 from fer_video.annotate import annotate as annotated
@@ -29,7 +30,6 @@ from fer_video.pipeline import analyze as table_of
 from fer_video.timeline import open_timeline
 from fer_video.track import track
 from fer_video.video import open_recording
-from machine import Figures, in_process
 
 MEMORY_EVERY_S = 60.0
 """Seconds of recording between two notes of memory."""
