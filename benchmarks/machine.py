@@ -58,13 +58,14 @@ def in_process(
     kept = sorted(os.sched_getaffinity(0))[:cores]
     ran = subprocess.run(
         [str(python), str(script), *words],
-        check=True,
-        stdout=subprocess.PIPE,
+        capture_output=True,  # other packages say much on stderr, of no use unless they fail
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         # before the first import: libraries count their cores when they are loaded
         preexec_fn=lambda: os.sched_setaffinity(0, kept),
     )
+    if ran.returncode:
+        sys.exit(f"{ran.stderr}\n{script.name} {' '.join(words)} failed: see above")
     found: Figures = json.loads(ran.stdout.splitlines()[-1])
     return found
 

@@ -16,8 +16,8 @@ from page import replace_table
 
 PAGE = ROOT / "docs" / "performance.md"
 IMAGES = ROOT / "docs" / "images"
-SOURCES = ("speed", "versus_fer", "startup", "scaling", "choices")
-"""Files of benchmarks/results, by the command that wrote them."""
+SOURCES = ("speed", "memory", "versus_fer", "startup", "scaling", "choices")
+"""Files of benchmarks/results."""
 
 
 def tables() -> dict[str, str]:
@@ -29,7 +29,7 @@ def tables() -> dict[str, str]:
         "speed.py, decoding": speed.decode_table(found["speed"]),
         "speed.py, stages": speed.stage_table(found["speed"]),
         "speed.py, annotated video": speed.annotate_table(found["speed"]),
-        "speed.py, memory": speed.memory_text(found["speed"]),
+        "speed.py, memory": speed.memory_text(found["memory"]),
         "versus_fer.py": versus_fer.markdown(found["versus_fer"]),
         "startup.py": startup.markdown(found["startup"]),
         "choices.py": choices.markdown(found["choices"]),
@@ -41,11 +41,11 @@ def tables() -> dict[str, str]:
 
 
 def machines() -> str:
-    """Name each machine once, with the commands that ran on it."""
-    commands: dict[str, list[str]] = {}
+    """Name each machine once, with what was measured on it."""
+    results: dict[str, list[str]] = {}
     for name in SOURCES:
-        commands.setdefault(sentence(stored(name)["machine"]), []).append(f"`{name}.py`")
-    return "".join(f"* {', '.join(names)}: {where}\n" for where, names in commands.items())
+        results.setdefault(sentence(stored(name)["machine"]), []).append(f"`{name}.json`")
+    return "".join(f"* {', '.join(names)}: {where}\n" for where, names in results.items())
 
 
 def draw(folder: Path) -> None:

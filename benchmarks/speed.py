@@ -1,14 +1,14 @@
 """How fast is analysis beside mere decoding, where does its time go, and what memory does it take?
 
     python benchmarks/speed.py RECORDING [RECORDING ...] [--json benchmarks/results/speed.json]
-    python benchmarks/speed.py RECORDING --memory-minutes 30
+    python benchmarks/speed.py RECORDING --memory-minutes 30 [--json benchmarks/results/memory.json]
 
 Every figure comes from a process of its own, in one run on one machine; what is compared takes
 turns, so that drift hits all alike, and medians are shown. Decoding alone is PyAV with each of its
 thread settings, frames dropped. Analysis classifies every frame (or 5 a second) and writes
 Parquet. Imports and loading the network are not counted on either side. With
-``--memory-minutes`` the first recording is repeated to that length, and memory is noted as the
-analysis goes on.
+``--memory-minutes`` the first recording is repeated to that length instead, and memory is noted as
+its analysis goes on.
 """
 
 import argparse
@@ -41,9 +41,11 @@ def main() -> None:
     if wanted.memory_minutes and wanted.memory_minutes * 60 < 2 * SETTLED_S:
         parser.error(f"--memory-minutes must be {2 * SETTLED_S / 60:.0f} or more")
     figures: Figures = {"machine": machine()}
-    figures["recordings"] = [compare(recording, wanted.runs) for recording in wanted.recordings]
     if wanted.memory_minutes:
-        figures["memory"] = memory_over_length(wanted.recordings[0], wanted.memory_minutes)
+        figures |= memory_over_length(wanted.recordings[0], wanted.memory_minutes)
+        show(figures, memory_text(figures), wanted.json)
+        return
+    figures["recordings"] = [compare(recording, wanted.runs) for recording in wanted.recordings]
     show(figures, markdown(figures), wanted.json)
 
 
@@ -74,7 +76,6 @@ def compare(recording: Path, runs: int) -> Figures:
         "frames": decoded["frames"],
         "duration_s": decoded["duration_s"],
         "most_faces": analyzed["most_faces"],
-        "crops": one_by_one["crops"],
         "peak_mb": analyzed["peak_mb"],
         "annotated_frames": drawn["frames"],
         "seconds": seconds,
@@ -98,12 +99,9 @@ def slope_mb(notes: Sequence[Sequence[float]]) -> float:
 
 
 def markdown(figures: Figures) -> str:
-    """Write all tables."""
+    """Write all tables of what was compared."""
     parts = [rate_table(figures), decode_table(figures), stage_table(figures)]
-    parts += [annotate_table(figures)]
-    if "memory" in figures:
-        parts.append(memory_text(figures))
-    return "\n".join(parts)
+    return "\n".join([*parts, annotate_table(figures)])
 
 
 def rate_table(figures: Figures) -> str:
@@ -164,9 +162,8 @@ def annotate_table(figures: Figures) -> str:
     return table(["recording", "encode only", "annotated video", "share of it"], rows)
 
 
-def memory_text(figures: Figures) -> str:
+def memory_text(found: Figures) -> str:
     """Say how memory went over a long recording."""
-    found = figures["memory"]
     minutes = found["memory"][-1][0] / 60
     return (
         f"{minutes:.0f} minutes, {found['frames']} frames, {found['most_faces']} faces at most: "

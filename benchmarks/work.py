@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import fields
 from itertools import takewhile
 from pathlib import Path
@@ -29,7 +30,7 @@ from fer_video.options import AnalysisOptions, OutputOptions, SampleOptions, Vie
 from fer_video.pipeline import analyze as table_of
 from fer_video.timeline import open_timeline
 from fer_video.track import track
-from fer_video.video import open_recording
+from fer_video.video import Picture, Recording, open_recording
 
 MEMORY_EVERY_S = 60.0
 """Seconds of recording between two notes of memory."""
@@ -103,17 +104,17 @@ def analyze(
 def stages(recording: str) -> Figures:
     """Run the stages one at a time in one thread, and tell what each takes.
 
-    A stage asks the one before it for a frame and waits; that time is taken off. Converting is
-    what reading frames takes more than reading pictures does, on a second pass.
+    A stage asks the one before it for a frame and waits; that time is taken off.
     """
     options = AnalysisOptions()
-    detecting, sampling = options.detect, options.sample
+    detecting = options.detect
     tools = _warm_up(recording, options)
     clock = _Clock()
-    with open_recording(Path(recording)) as opened:
-        pictures = sum(1 for _ in clock.timed("decode", opened.pictures()))
+    with ExitStack() as open_files:
+        opened = _ClockedRecording(Path(recording), open_files)
+        opened.clock = clock
         side_px = picture_side_px(opened.info.side_px, detecting)
-        frames = opened.frames(sampling, detecting.detect_every_s, side_px)
+        frames = opened.frames(options.sample, detecting.detect_every_s, side_px)
         frames = clock.timed("convert", frames)
         detected = detect(frames, tools.detector, detecting, BATCH_SIZE[detecting.detector])
         detected = clock.timed("detect", detected)
@@ -122,11 +123,12 @@ def stages(recording: str) -> Figures:
         moments = classify(cropped, tools.classifier, options.classify.batch_size)
         moments = clock.timed("classify", moments)
         started_s = time.perf_counter()
-        rows = _written(moments, tools.classifier.spec.labels)
+        crops = _written(moments, tools.classifier.spec.labels)
         clock.until_s["write"] = time.perf_counter() - started_s
+        decoded = opened.frames_decoded
     before_s = [0.0, *(clock.until_s[name] for name in STAGES)]
     seconds = {name: clock.until_s[name] - before_s[at] for at, name in enumerate(STAGES)}
-    return {"frames": pictures, "crops": rows, "stages": seconds}
+    return {"frames": decoded, "crops": crops, "stages": seconds}
 
 
 def annotate(recording: str, end_s: float) -> Figures:
@@ -169,6 +171,15 @@ class _Clock:
             if item is nothing:
                 return
             yield item  # type: ignore[misc]
+
+
+class _ClockedRecording(Recording):
+    """A recording whose decoding is timed apart from what is done to its frames."""
+
+    clock: _Clock
+
+    def pictures(self, *words: Any) -> Iterator[Picture]:
+        return self.clock.timed("decode", super().pictures(*words))
 
 
 def _written(moments: Iterable[Any], labels: Iterable[str]) -> int:
