@@ -12,6 +12,7 @@ Haar cascade and writes nothing; fer-video runs with its defaults and writes Par
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,8 @@ REQUIREMENTS = (
 NEWEST_PYTHON = (3, 12)
 """No later one has the numpy below 2 that facenet-pytorch wants."""
 ENVIRONMENT = Path.home() / ".cache" / "fer-video-benchmarks" / f"fer-{FER}"
+LISTED = "requirements.txt"
+"""In the environment, once it is finished."""
 THEIR_PACKAGES = ("fer", "tensorflow", "opencv-contrib-python", "facenet-pytorch", "torch", "numpy")
 DETECTORS = {"haar": {}, "mtcnn": {"detect": {"detector": "mtcnn"}}}
 """fer's detector, and the options of fer-video beside it."""
@@ -60,19 +63,24 @@ def main() -> None:
     show(figures, markdown(figures), wanted.json)
 
 
+def is_built(folder: Path) -> bool:
+    """Whether a folder holds a finished environment with what is wanted now."""
+    listed = folder / LISTED
+    return listed.is_file() and listed.read_text("utf-8").split("\n") == [*REQUIREMENTS, ""]
+
+
 def build(folder: Path) -> Path:
     """Make the environment of fer unless it is there; its interpreter."""
-    python, finished = folder / "bin" / "python", folder / "requirements.txt"
-    text = "\n".join(REQUIREMENTS) + "\n"
-    if finished.is_file() and finished.read_text("utf-8") == text:
+    python = folder / "bin" / "python"
+    if is_built(folder):
         return python
     if sys.version_info[:2] > NEWEST_PYTHON:
-        sys.exit(f"fer {FER} cannot be installed for Python {sys.version_info[0]}."
-                 f"{sys.version_info[1]}: run this with 3.11 or 3.12")  # fmt: skip
+        sys.exit(f"fer {FER} cannot be installed for Python {platform.python_version()}: "
+                 "run this with 3.11 or 3.12")  # fmt: skip
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
     install = [str(python), "-m", "pip", "install", "--quiet"]
     subprocess.run([*install, *REQUIREMENTS], check=True)
-    finished.write_text(text, "utf-8")
+    (folder / LISTED).write_text("\n".join([*REQUIREMENTS, ""]), "utf-8")
     return python
 
 

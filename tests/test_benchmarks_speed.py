@@ -178,9 +178,14 @@ def test_the_ratio_to_fer_is_the_median_over_pairs() -> None:
     )
 
 
-def test_an_environment_of_fer_that_is_finished_is_used_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "requirements.txt").write_text("\n".join(versus_fer.REQUIREMENTS) + "\n")
-    assert versus_fer.build(tmp_path) == tmp_path / "bin" / "python"
+@pytest.mark.parametrize(("installed", "finished"), [(slice(None), True), (slice(1), False)])
+def test_an_environment_of_fer_is_finished_if_all_is_there(
+    installed: slice, finished: bool, tmp_path: Path
+) -> None:
+    assert not versus_fer.is_built(tmp_path)
+    lines = [*versus_fer.REQUIREMENTS[installed], ""]
+    (tmp_path / versus_fer.LISTED).write_text("\n".join(lines))
+    assert versus_fer.is_built(tmp_path) == finished
 
 
 @pytest.mark.parametrize("command", [speed, versus_fer, startup, scaling, choices])
