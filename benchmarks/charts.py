@@ -37,7 +37,10 @@ def draw_stages(figures: Figures, out: Path) -> None:
             left_ms += ms
         whole_ms = 1000 * middle(found["seconds"]["analyze"]) / found["frames"]
         axes.barh(len(names) + 0.8, whole_ms, height=0.5, color=QUIET)
-        names += [f"{speed.described(found).replace('`', '')}\none stage at a time", "overlapped"]
+        names += [
+            f"{speed.described(found).replace('`', '')}\none stage at a time",
+            "all, overlapped",
+        ]
     places = [place + (0.0 if place % 2 == 0 else -0.2) for place in range(len(names))]
     axes.set_yticks(places, names)
     axes.invert_yaxis()
@@ -102,7 +105,7 @@ def _lines(
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks(x, [point["value"] for point in points])
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * axes.dataLim.ymax)  # from 0, and no point half outside
     axes.set_xlabel(x_label, **_LABELS)
     axes.set_ylabel(y_label, **_LABELS)
     plain_axes(axes)

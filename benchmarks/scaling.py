@@ -105,10 +105,14 @@ def axis_table(figures: Figures, axis: str) -> str:
 def _row(found: Figures) -> list[str]:
     decoded_s, analyzed_s = middle(found["decode_s"]), middle(found["analyze_s"])
     return [
-        f"{found['value']}", f"{found['frames']}", f"{found['faces_found']}",
+        _shown(found["value"]), f"{found['frames']}", f"{found['faces_found']}",
         f"{found['frames'] / decoded_s:.0f}", f"{found['frames'] / analyzed_s:.0f}",
         f"{analyzed_s:.1f}", f"{found['peak_mb']:.0f} MB",
     ]  # fmt: skip
+
+
+def _shown(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 if __name__ == "__main__":
