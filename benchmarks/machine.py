@@ -24,12 +24,13 @@ _PACKAGES = ("av", "ai-edge-litert", "numpy", "opencv-python-headless", "pyarrow
 
 
 def machine(packages: Iterable[str] = _PACKAGES) -> Figures:
-    """Name what is measured on, and with which versions."""
+    """Name what is measured on, how busy it was in the minute before, and with which versions."""
     return {
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9),
         "system": platform.system(),
+        "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in packages},
     }
@@ -90,7 +91,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def show(figures: Figures, markdown: str, out: Path | None) -> None:
     """Print what was found, and write it as JSON if a file is named."""
-    print(sentence(figures["machine"]), markdown, sep="\n\n", end="")
+    load = figures["machine"]["load"]
+    print(f"{sentence(figures['machine'])} Load before: {load}.", markdown, sep="\n\n", end="")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")

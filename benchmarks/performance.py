@@ -44,7 +44,8 @@ def machines() -> str:
     """Name each machine once, with what was measured on it."""
     results: dict[str, list[str]] = {}
     for name in SOURCES:
-        results.setdefault(sentence(stored(name)["machine"]), []).append(f"`{name}.json`")
+        found = stored(name)["machine"]
+        results.setdefault(sentence(found), []).append(f"`{name}.json` (load {found['load']})")
     return "".join(f"* {', '.join(names)}: {where}\n" for where, names in results.items())
 
 
