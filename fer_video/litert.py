@@ -59,7 +59,7 @@ class Graph:
                 # strict: a net may be made for one size, and must not be run on others
                 self._interpreter.resize_tensor_input(self._entry, shape, strict=True)
                 self._interpreter.allocate_tensors()
-                self._interpreter.invoke()  # what it lacks shows now
+                self._interpreter.invoke()  # only now does it notice some of what it lacks
         except (ValueError, RuntimeError) as error:
             raise self._refusal(error) from error
         self._shape = shape

@@ -112,7 +112,7 @@ class ClassifyOptions:
     model: str = "default"
     """Name of a shipped model, or the folder of one."""
     batch_size: int = 64
-    """Crops that are classified together on a GPU; changes no number in the result."""
+    """Crops that Keras classifies together; changes no number in the result. LiteRT takes 8."""
     device: DeviceChoice = "auto"
 
     def __post_init__(self) -> None:
