@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
+from fer_video.errors import one_line
 from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary, TrialEnded
 
 
@@ -146,7 +147,7 @@ def _outcome(trial: TrialEnded) -> str:
 
 def describe(event: Finished) -> list[str]:
     """Say what was written and what was seen, for the end of a recording."""
-    written = ", ".join(str(path) for path in event.job.outputs)
+    written = ", ".join(one_line(place) for place in event.job.destinations)
     lines = [f"wrote {written}", f"  {_seen(event.summary)}"]
     if event.summary.frames_corrupt:
         lines.append(f"  skipped {_count(event.summary.frames_corrupt, 'corrupt frame')}")
@@ -228,6 +229,8 @@ class _Bar:
 
 
 def _size(job: Job) -> int:
+    if job.remote is not None and job.remote.recording:
+        return max(1, job.remote.size_bytes)
     try:
         return max(1, job.recording.stat().st_size)
     except OSError:

@@ -62,7 +62,8 @@ def check_output(path: Path, kind: Kind, force: bool, inputs: Iterable[Path]) ->
             ``force`` is false, or it lies where nothing can be written.
     """
     check_suffix(path, kind)
-    if path.resolve() in {source.resolve() for source in inputs}:
+    # unlike Path.resolve, realpath bears links that lead in a circle
+    if os.path.realpath(path) in {os.path.realpath(source) for source in inputs}:
         raise OutputError(path, "it is read by this very command; name another file")
     if path.is_dir():
         raise OutputError(path, "it is a folder; name a file")
