@@ -218,16 +218,15 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     _check_exists(path)
     if not path.is_file():
         raise VideoError(path, "a list is a text file with a path on each line")
+    if path.stat().st_size > _LIST_BYTES:
+        raise VideoError(path, f"a list has {_LIST_BYTES >> 20} MB at most: split it")
     try:
         with path.open("rb") as file:
-            content = file.read(_LIST_BYTES + 1)
-        text = content.decode("utf-8-sig")
+            text = file.read(_LIST_BYTES).decode("utf-8-sig")
     except OSError as error:
         raise VideoError(path, _reason(error)) from error
     except UnicodeDecodeError as error:
         raise VideoError(path, f"it is not UTF-8 text (byte {error.start}): save it so") from error
-    if len(content) > _LIST_BYTES:
-        raise VideoError(path, f"a list has {_LIST_BYTES >> 20} MB at most: split it")
     # not splitlines: a name may hold characters that it takes for the end of a line
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.removesuffix("\r")
