@@ -23,11 +23,10 @@ def analyze_job(job: Job) -> Iterator[Event]:
         OutputError: A result cannot be written.
     """
     check_outputs(job)
-    summary = yield from on_copies(_write_results, job)
-    yield Finished(job, summary)
+    yield from on_copies(_analyze, job)
 
 
-def _write_results(job: Job) -> Generator[Event, None, Summary]:
+def _analyze(job: Job) -> Iterator[Event]:
     summary = yield from _write_timeline(job)
     if job.video is not None or job.plot is not None:
         table = read_timeline(job.timeline)
@@ -41,7 +40,7 @@ def _write_results(job: Job) -> Generator[Event, None, Summary]:
             from fer_video.plot import plot_timeline
 
             plot_timeline(table, job.plot, job.output.view, title=job.name)
-    return summary
+    yield Finished(job, summary)
 
 
 def _write_timeline(job: Job) -> Generator[Event, None, Summary]:

@@ -20,8 +20,8 @@ class Report:
     failed: list[Failed] = field(default_factory=list)
 
 
-def show(events: Iterable[Event], jobs: list[Job], quiet: bool) -> Report:
-    """Follow a run to its end.
+def show(events: Iterable[Event], jobs: list[Job], quiet: bool, alone: bool = False) -> Report:
+    """Follow a run to its end; why a recording failed is left to the caller if it is ``alone``.
 
     Progress counts in bytes of recordings, which are known before any is opened; the rate is
     in seconds of recording per second.
@@ -36,7 +36,7 @@ def show(events: Iterable[Event], jobs: list[Job], quiet: bool) -> Report:
                     bar.write("\n".join(describe(event)))
             if isinstance(event, Failed):
                 report.failed.append(event)
-                if len(jobs) > 1:
+                if not alone:
                     bar.write(f"failed: {event.error}", error=True)
     return report
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from fer_video import storage
+from fer_video import stores
 from fer_video.addresses import Place, place_of, scheme_of, without_secrets
 from fer_video.errors import OptionError, OutputError, VideoError, one_line
-from fer_video.storage import Stored
+from fer_video.stores import Stored
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -169,7 +169,7 @@ def _counts(below: Path, base: Path, out: Place) -> bool:
 def _found_on_store(address: str, out: Place) -> Iterator[Source]:
     if address == out:
         raise OutputError(address, f"it is an input, too: name another, as {address}/results")
-    files = storage.files_at(address)
+    files = stores.files_at(address)
     if len(files) == 1 and files[0].address == address:
         yield Source(_as_text(files[0].name), files[0])
         return

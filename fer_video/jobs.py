@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fer_video import storage
+from fer_video import stores
 from fer_video.addresses import Place
 from fer_video.errors import OutputError
 from fer_video.events import Job, Remote
@@ -14,7 +14,7 @@ from fer_video.files import check_output
 from fer_video.inputs import Source
 from fer_video.options import AnalysisOptions, OutputOptions, SpoolOptions, TableFormat
 from fer_video.spool import spool_bytes, spool_folder
-from fer_video.storage import Stored
+from fer_video.stores import Stored
 
 _PART_BYTES = 200
 """Longest part of a result's path without its suffix; file systems hold 255 bytes."""
@@ -122,7 +122,7 @@ def check_results_folder(out: Place) -> None:
         OutputError: They cannot.
     """
     if isinstance(out, str):
-        storage.check_writable(out)
+        stores.check_writable(out)
     elif out.exists() and not out.is_dir():
         raise OutputError(out, "it is a file: a run over many recordings needs a folder")
     elif not out.exists() and out.suffix.lower() in (".parquet", ".csv"):
@@ -140,5 +140,5 @@ def check_outputs(job: Job) -> None:
         destination = job.destination_of(path)
         if isinstance(destination, Path):
             check_output(path, kind, job.output.force, inputs=[job.recording])
-        elif not job.output.force and storage.exists(destination):
+        elif not job.output.force and stores.exists(destination):
             raise OutputError(destination, "it exists; use --force to replace it")

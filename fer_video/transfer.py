@@ -6,22 +6,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from fer_video import storage
+from fer_video import stores
 from fer_video.errors import OutputError, VideoError
-from fer_video.events import Advanced, Event, Job, Remote, Stage, Summary
+from fer_video.events import Advanced, Event, Finished, Job, Remote, Stage
 from fer_video.spool import give_back, take_room
 
 T = TypeVar("T")
-Work = Callable[[Job], Generator[Event, None, Summary]]
+Work = Callable[[Job], Iterator[Event]]
 
 _BEAT_S = 1.0
 """Seconds between two signs of life while something is copied."""
 
 
-def on_copies(work: Work, job: Job) -> Generator[Event, None, Summary]:
+def on_copies(work: Work, job: Job) -> Iterator[Event]:
     """Do the work of a job; what of it lies on a store is copied from there, or to there.
 
-    Results appear at their addresses after all of the work, the timeline last.
+    Results are put to their addresses before the work is reported as finished, the timeline last.
 
     Raises:
         VideoError: The recording cannot be copied or read.
@@ -29,19 +29,20 @@ def on_copies(work: Work, job: Job) -> Generator[Event, None, Summary]:
     """
     remote = job.remote
     if remote is None:
-        return (yield from work(job))
+        yield from work(job)
+        return
     with _named_by_addresses(job):
         held = yield from _telling(job, "fetch", take_room(job, remote))
         try:
             if remote.recording:
-                copied = storage.fetch(remote.recording, remote.size_bytes, job.recording)
+                copied = stores.fetch(remote.recording, remote.size_bytes, job.recording)
                 yield from _telling(job, "fetch", copied)
-            summary = yield from work(job)
-            if remote.results:
-                yield from _put_results(job, remote)
+            for event in work(job):
+                if isinstance(event, Finished) and remote.results:
+                    yield from _put_results(job, remote)
+                yield event
         finally:
             give_back(remote, held)
-    return summary
 
 
 def _put_results(job: Job, remote: Remote) -> Iterator[Event]:
@@ -50,7 +51,7 @@ def _put_results(job: Job, remote: Remote) -> Iterator[Event]:
     made.sort(key=lambda path: path == job.timeline)
     with ThreadPoolExecutor(1, "put") as pool:
         for path in made:
-            putting = pool.submit(storage.put, path, str(job.destination_of(path)))
+            putting = pool.submit(stores.put, path, str(job.destination_of(path)))
             yield from _telling(job, "put", _until_done(putting))
 
 

@@ -14,7 +14,7 @@ from fer_video.jobs import (
     result_name,
 )
 from fer_video.options import AnalysisOptions, OutputOptions, SpoolOptions
-from fer_video.storage import Stored
+from fer_video.stores import Stored
 
 OPTIONS, OUTPUT = AnalysisOptions(), OutputOptions()
 STORED = Stored("s3://lab/visits/p1/a.mp4", "p1/a.mp4", 1000, "etag")

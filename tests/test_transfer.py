@@ -42,13 +42,13 @@ def write_results(job: Job) -> Iterator[Event]:
     for path in (job.timeline, beside, job.plot):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    yield Advanced(job, "analyze", 1.0, 1.0)
-    return SUMMARY
+    yield Finished(job, SUMMARY)
 
 
 def fail_late(error: BaseException):
     def work(job: Job) -> Iterator[Event]:
-        yield from write_results(job)
+        yield next(write_results(job))
+        list(write_results(job))
         raise error
 
     return work
@@ -60,9 +60,10 @@ def left_in(spool: Path) -> list[str]:
 
 def test_results_are_put_whole_and_no_copy_stays(store, tmp_path: Path) -> None:
     job = planned(tmp_path)
-    stages = [event.stage for event in on_copies(write_results, job)]
-    assert stages.count("analyze") == 2
+    *events, last = on_copies(write_results, job)
+    stages = [event.stage for event in events]
     assert "fetch" in stages[: stages.index("analyze")]
+    assert last == Finished(job, SUMMARY)
     assert {path: store.cat_file(path) for path in store.find("/lab/out")} == {
         "/lab/out/plots/p1/a.mp4.png": b"picture",
         "/lab/out/timelines/p1/a.mp4.csv": b"picture",
@@ -71,9 +72,14 @@ def test_results_are_put_whole_and_no_copy_stays(store, tmp_path: Path) -> None:
     assert left_in(tmp_path / "spool") == []
 
 
+def test_results_are_there_before_the_work_is_reported_as_finished(store, tmp_path: Path) -> None:
+    for event in on_copies(write_results, planned(tmp_path)):
+        assert isinstance(event, Finished) == (len(store.find("/lab/out")) == 3)
+
+
 def test_a_timeline_is_the_last_of_its_recording_to_appear(store, tmp_path, monkeypatch) -> None:
     put = []
-    monkeypatch.setattr("fer_video.storage.put", lambda path, address: put.append(address))
+    monkeypatch.setattr("fer_video.stores.put", lambda path, address: put.append(address))
     list(on_copies(write_results, planned(tmp_path)))
     assert put[-1] == f"{LAB}/out/timelines/p1/a.mp4.csv"
     assert len(put) == 3
@@ -89,7 +95,7 @@ def test_work_that_fails_puts_nothing_and_leaves_nothing(store, tmp_path: Path) 
 
 
 def test_a_run_that_is_left_in_the_middle_leaves_nothing(store, tmp_path: Path) -> None:
-    for n_events in (1, 2, 3):
+    for n_events in (1, 2):
         running = on_copies(write_results, planned(tmp_path))
         for _ in range(n_events):
             next(running)
@@ -136,7 +142,6 @@ def test_a_result_that_exists_on_a_store_is_replaced_only_by_force(store, tmp_pa
 def test_a_local_job_is_done_where_it_lies(tmp_path: Path) -> None:
     def work(job: Job) -> Iterator[Event]:
         yield Finished(job, SUMMARY)
-        return SUMMARY
 
     job = Job(tmp_path / "a.mp4", "a.mp4", tmp_path / "t.csv")
     assert list(on_copies(work, job)) == [Finished(job, SUMMARY)]

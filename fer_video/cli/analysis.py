@@ -135,7 +135,8 @@ def analyze(
     from fer_video.engine import SerialEngine
 
     batch.tools_for(options)
-    report = console.show(SerialEngine().run(batch.analyze_job, jobs), jobs, quiet)
+    events = SerialEngine().run(batch.analyze_job, jobs)
+    report = console.show(events, jobs, quiet, alone is not None)
     _raise_failures(report, alone is None)
 
 

@@ -13,8 +13,8 @@ from fer_video.addresses import scheme_of
 from fer_video.errors import FerVideoError, MissingExtra, OptionError, OutputError, VideoError
 
 _CHUNK_BYTES = 4 * 2**20
-_OBJECTS_APPEAR_WHOLE = frozenset(["s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"])
-"""Schemes of object stores: nobody sees an object before its last byte has arrived."""
+_OBJECT_STORES = frozenset(["abfs", "abfss", "adl", "az", "gcs", "gs", "oci", "oss", "s3", "s3a"])
+"""Schemes of stores that know no folders: an object appears with its last byte."""
 _IN_THE_EXTRA = frozenset(["s3", "s3a"])
 _VERSION_KEYS = ("ETag", "etag", "generation", "LastModified", "last_modified", "mtime", "created")
 """Where file systems keep what changes with the content, the most telling first."""
@@ -95,7 +95,7 @@ def put(path: Path, address: str) -> None:
     """
     with _told(OutputError, address):
         store, key = _open(address)
-        if scheme_of(address) in _OBJECTS_APPEAR_WHOLE:
+        if scheme_of(address) in _OBJECT_STORES:
             store.put_file(str(path), key)
             return
         folder, _, name = key.rpartition("/")
@@ -132,7 +132,8 @@ def check_writable(address: str) -> None:
     probe = f"{address}/{_PROBE}"
     with _told(OutputError, address):
         store, key = _open(probe)
-        store.makedirs(key.rpartition("/")[0], exist_ok=True)
+        if scheme_of(address) not in _OBJECT_STORES:  # there it would make a new bucket
+            store.makedirs(key.rpartition("/")[0], exist_ok=True)
         store.pipe_file(key, b"")
         with suppress(PermissionError):  # who may write need not be allowed to delete
             store.rm_file(key)

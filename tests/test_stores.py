@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_video import storage
+from fer_video import stores
 from fer_video.errors import MissingExtra, OptionError, OutputError, VideoError
 from fer_video.inputs import find_recordings, single_file
 
@@ -51,7 +51,7 @@ def test_what_is_not_there_is_said(store) -> None:
     fill(store, "/lab/v/notes.txt")
     with pytest.raises(VideoError, match="memory://lab/v: no recording lies below this address"):
         names("memory://lab/v")
-    with pytest.raises(VideoError, match="memory://lab/a.mp4: the store has no such object"):
+    with pytest.raises(VideoError, match=r"memory://lab/a\.mp4: the store has no such object"):
         names("memory://lab/a.mp4")
 
 
@@ -66,7 +66,7 @@ def test_a_file_comes_over_as_it_is(store, tmp_path: Path) -> None:
     store.pipe_file("/lab/a.mp4", content)
     (tmp_path / "room").write_bytes(bytes(len(content)))
     for name in ("new", "room"):
-        done = list(storage.fetch("memory://lab/a.mp4", len(content), tmp_path / name))
+        done = list(stores.fetch("memory://lab/a.mp4", len(content), tmp_path / name))
         assert (tmp_path / name).read_bytes() == content
         assert done[-1] == len(content)
         assert len(done) > 1
@@ -76,40 +76,40 @@ def test_a_file_comes_over_as_it_is(store, tmp_path: Path) -> None:
 def test_a_file_that_is_not_as_long_as_the_store_said_is_refused(store, tmp_path, said) -> None:
     fill(store, "/lab/a.mp4")
     with pytest.raises(VideoError, match="it changed while it was copied"):
-        list(storage.fetch("memory://lab/a.mp4", said, tmp_path / "a.mp4"))
+        list(stores.fetch("memory://lab/a.mp4", said, tmp_path / "a.mp4"))
     assert (tmp_path / "a.mp4").stat().st_size <= said
 
 
 def test_a_file_that_is_put_replaces_the_old_one_and_leaves_nothing_beside(store, tmp_path) -> None:
     (tmp_path / "t.csv").write_text("rows")
-    assert not storage.exists("memory://lab/r/t.csv")
+    assert not stores.exists("memory://lab/r/t.csv")
     for _ in range(2):
-        storage.put(tmp_path / "t.csv", "memory://lab/r/t.csv")
-    assert storage.exists("memory://lab/r/t.csv")
+        stores.put(tmp_path / "t.csv", "memory://lab/r/t.csv")
+    assert stores.exists("memory://lab/r/t.csv")
     assert store.find("/lab") == ["/lab/r/t.csv"]
     assert store.cat_file("/lab/r/t.csv") == b"rows"
 
 
 def test_a_store_is_tried_before_any_work_and_left_as_it_was(store) -> None:
-    storage.check_writable("memory://lab/results")
+    stores.check_writable("memory://lab/results")
     assert store.find("/") == []
     fill(store, "/file")
     with pytest.raises(OutputError, match="cannot write memory://file/results"):
-        storage.check_writable("memory://file/results")
+        stores.check_writable("memory://file/results")
 
 
 def test_an_address_that_nothing_can_read_is_refused() -> None:
     with pytest.raises(OptionError, match="no package that is installed reads nobody://"):
-        storage.files_at("nobody://lab/a.mp4")
-    with pytest.raises(OptionError, match="gs:// needs a package of its own: .*gcsfs"):
-        storage.files_at("gs://lab/a.mp4")
+        stores.files_at("nobody://lab/a.mp4")
+    with pytest.raises(OptionError, match=r"gs:// needs a package of its own: .*gcsfs"):
+        stores.files_at("gs://lab/a.mp4")
 
 
 def test_without_the_extra_the_remedy_is_told() -> None:
     code = """
 import sys
 sys.modules["fsspec"] = None
-from fer_video.storage import files_at
+from fer_video.stores import files_at
 try:
     files_at("s3://lab/a.mp4")
 except Exception as error:
