@@ -353,11 +353,12 @@ def test_every_default_of_a_command_is_that_of_the_options() -> None:
         options.TrackOptions,
         options.ClassifyOptions,
         options.ViewOptions,
+        options.SpoolOptions,
     ]
     defaults = {
         name: field.default for home in homes for name, field in home.__dataclass_fields__.items()
     }
-    renamed = {"style": "plot_style"}
+    renamed = {"style": "plot_style", "spool": "folder", "spool_gb": "size_gb"}
     for command in (cli.analysis.analyze, cli.analysis.plot, cli.analysis.annotate):
         for name, parameter in inspect.signature(command).parameters.items():
             home_name = renamed.get(name, name)
