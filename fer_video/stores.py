@@ -103,8 +103,6 @@ def put(path: Path, address: str) -> None:
         store.makedirs(folder, exist_ok=True)
         try:
             store.put_file(str(path), temporary)
-            if store.exists(key):  # not every file system renames onto a file
-                store.rm_file(key)
             store.mv(temporary, key)
         finally:
             with suppress(Exception):
