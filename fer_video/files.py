@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from fer_video.errors import OutputError
+from fer_video.errors import OutputError, VideoError
 
 Kind = Literal["timeline", "video", "plot", "report"]
 
@@ -42,6 +42,21 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_exists(path: Path) -> None:
+    """Make sure that an input is there, whatever it is.
+
+    Raises:
+        VideoError: It is not, or may not be looked at.
+    """
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        reason = "it is a link to a file that is gone" if path.is_symlink() else "no such file"
+        raise VideoError(path, reason) from error
+    except (OSError, ValueError) as error:  # a ValueError where there is a zero in the name
+        raise VideoError(path, _reason(error)) from error
 
 
 def check_suffix(path: Path, kind: Kind) -> None:
@@ -82,5 +97,5 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _reason(error: OSError | ValueError) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()

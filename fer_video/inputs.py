@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from fer_video import stores
-from fer_video.addresses import Place, place_of, scheme_of, without_secrets
+from fer_video.addresses import Place, place_of
 from fer_video.errors import OptionError, OutputError, VideoError, one_line
+from fer_video.files import check_exists
+from fer_video.lists import lines_of
 from fer_video.stores import Stored
 
 VIDEO_SUFFIXES = frozenset(
@@ -36,8 +38,6 @@ VIDEO_SUFFIXES = frozenset(
 )
 """What a folder, a pattern or a prefix takes for a recording, in any case."""
 
-_LIST_BYTES = 16 * 2**20
-"""Limit of a list: 100,000 long paths."""
 _MAGIC = frozenset("*?[")
 
 
@@ -95,13 +95,15 @@ def _named_by(word: str, out: Place) -> Iterator[Source]:
     path = _list_of(word)
     if path is None:
         yield from _found_at(place_of(word), out)
+    elif isinstance(path, str):
+        raise VideoError(path, "a list is a local file: download it first")
     else:
         yield from _found_by_list(path, out)
 
 
-def _list_of(word: str) -> Path | None:
+def _list_of(word: str) -> Place | None:
     """Return the list that ``@list.txt`` names; a file may be called so, too."""
-    return Path(word[1:]) if word.startswith("@") and not os.path.lexists(word) else None
+    return place_of(word[1:]) if word.startswith("@") and not os.path.lexists(word) else None
 
 
 def _found_at(place: Place, out: Place) -> Iterator[Source]:
@@ -110,7 +112,7 @@ def _found_at(place: Place, out: Place) -> Iterator[Source]:
     elif os.path.isdir(place):
         yield from _found_below(place, out)
     elif os.path.exists(place) or not _is_pattern(place):
-        _check_exists(place)
+        check_exists(place)
         yield _source(place, place.parent)
     else:
         yield from _matching(place, out)
@@ -135,7 +137,7 @@ def _found_below(folder: Path, out: Place) -> Iterator[Source]:
 
 def _raise_unreadable(error: OSError) -> None:
     """Stop at a folder that cannot be read, which ``os.walk`` would pass over in silence."""
-    raise VideoError(Path(error.filename), _reason(error)) from error
+    raise VideoError(Path(error.filename), (error.strerror or str(error)).lower()) from error
 
 
 def _matching(pattern: Path, out: Place) -> Iterator[Source]:
@@ -189,7 +191,7 @@ def _found_on_store(address: str, out: Place) -> Iterator[Source]:
 def _found_by_list(path: Path, out: Place) -> Iterator[Source]:
     """Find what the lines of a text file name, each like a word of the command."""
     n_lines = 0
-    for number, line in _lines(path):
+    for number, line in lines_of(path):
         n_lines += 1
         try:
             yield from (_renamed(source, path.parent) for source in _on_line(line, path, out))
@@ -209,29 +211,6 @@ def _on_line(line: str, path: Path, out: Place) -> Iterator[Source]:
     if line.startswith("@") and not os.path.lexists(place):
         raise VideoError(Path(line), "a list may not name another list")
     return _found_at(place, out)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Read the lines of a list that name something, with their numbers from 1."""
-    if scheme_of(str(path).replace(":/", "://", 1)):
-        raise VideoError(without_secrets(str(path)), "a list is a local file: download it first")
-    _check_exists(path)
-    if not path.is_file():
-        raise VideoError(path, "a list is a text file with a path on each line")
-    if path.stat().st_size > _LIST_BYTES:
-        raise VideoError(path, f"a list has {_LIST_BYTES >> 20} MB at most: split it")
-    try:
-        with path.open("rb") as file:
-            text = file.read(_LIST_BYTES).decode("utf-8-sig")
-    except OSError as error:
-        raise VideoError(path, _reason(error)) from error
-    except UnicodeDecodeError as error:
-        raise VideoError(path, f"it is not UTF-8 text (byte {error.start}): save it so") from error
-    # not splitlines: a name may hold characters that it takes for the end of a line
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.removesuffix("\r")
-        if line.strip() and not line.startswith("#"):
-            yield number, line
 
 
 def _renamed(source: Source, folder: Path) -> Source:
@@ -288,17 +267,3 @@ def _is_recording(name: str) -> bool:
 
 def _is_same(path: Path, out: Place) -> bool:
     return isinstance(out, Path) and os.path.realpath(path) == os.path.realpath(out)
-
-
-def _check_exists(path: Path) -> None:
-    try:
-        path.stat()
-    except FileNotFoundError as error:
-        reason = "it is a link to a file that is gone" if path.is_symlink() else "no such file"
-        raise VideoError(path, reason) from error
-    except (OSError, ValueError) as error:
-        raise VideoError(path, _reason(error)) from error
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,18 +116,15 @@ def _remove_abandoned(spool: Path) -> None:
     """Remove the copies that no living process holds."""
     from filelock import Timeout
 
-    for copies in _copies_in(spool):
-        lock = _lock(_lock_file(copies))
+    for lock_file in spool.glob("*.lock"):
+        if lock_file == _entrance(spool):
+            continue
         try:
-            with lock.acquire(timeout=0):
-                shutil.rmtree(copies, ignore_errors=True)
-                _lock_file(copies).unlink(missing_ok=True)
+            with _lock(lock_file).acquire(timeout=0):
+                shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
+                lock_file.unlink(missing_ok=True)
         except Timeout:
             continue
-
-
-def _copies_in(spool: Path) -> Iterator[Path]:
-    yield from [path for path in spool.iterdir() if path.is_dir()]
 
 
 def _entrance(spool: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,13 +65,14 @@ def _telling(
     job: Job, stage: Stage, steps: Generator[object, None, T]
 ) -> Generator[Event, None, T]:
     """Turn steps into signs of life: copying is no progress in seconds of recording."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        yield Advanced(job, stage, 0.0, None)
+    with closing(steps):
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            yield Advanced(job, stage, 0.0, None)
 
 
 @contextmanager

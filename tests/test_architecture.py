@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 LAYERS = """
 errors colors types quiet gpu
 labels files addresses
-options cuts container stores backend figures learn.faces learn.archive
+options cuts container stores lists backend figures learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
 video detect track crop timeline engine inputs spool nets.plain nets.xception nets.vgg nets.resnet
 nets weights canvas plot jobs transfer learn.space learn.pictures learn.charts

@@ -181,7 +181,8 @@ def test_a_list_is_small_text(here: Path) -> None:
     Path("list.txt").write_text("# none\n\n")
     assert refusal("@list.txt") == "cannot read list.txt: this list names no recording"
     assert refusal("@gone.txt") == "cannot read gone.txt: no such file"
-    assert "download it first" in refusal("@s3://lab/list.txt")
+    assert "a list is a local file: download it first" in refusal("@s3://lab/list.txt")
+    assert "secret" not in refusal("@s3://me:secret@lab/list.txt")
     Path("list.txt").write_bytes("a.mp4\n".encode("utf-16"))
     assert "it is not UTF-8 text (byte 0)" in refusal("@list.txt")
     with Path("list.txt").open("wb") as file:

@@ -14,7 +14,7 @@ Recordings = Annotated[
     typer.Argument(
         help='Recordings, folders, patterns such as "visits/**/*.mp4", @LIST for a text file of '
         "paths, addresses such as s3://bucket/visits.",
-        metavar="RECORDINGS...",
+        metavar="RECORDINGS",
         show_default=False,
     ),
 ]
