@@ -200,7 +200,7 @@ class _Bar:
             return
         size = self._sizes[event.job.recording]
         if isinstance(event, Started):
-            self._tqdm.set_description_str(event.job.name[-30:], refresh=False)
+            self._tqdm.set_description_str(one_line(event.job.name)[-30:], refresh=False)
             self._show(self._bytes_before, self._seconds_before)
         if isinstance(event, Advanced) and event.total_s:
             share = min(1.0, event.done_s / event.total_s)
