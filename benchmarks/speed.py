@@ -1,175 +1,185 @@
-"""How fast is analysis beside mere decoding, and how much memory does it take?
+"""How fast is analysis beside mere decoding, where does its time go, and what memory does it take?
 
-    python benchmarks/speed.py RECORDING [RECORDING ...]
-    python benchmarks/speed.py RECORDING --loop-minutes 30
+    python benchmarks/speed.py RECORDING [RECORDING ...] [--json benchmarks/results/speed.json]
+    python benchmarks/speed.py RECORDING --memory-minutes 30 [--json benchmarks/results/memory.json]
 
-Every figure comes from a process of its own, in one run on one machine. Decoding alone is PyAV at
-the fastest of its thread settings, frames dropped. Analysis classifies every frame and writes
-Parquet; imports and loading the network are not counted on either side. With ``--loop-minutes``
-the recording is repeated to that length, and memory is noted as the analysis goes on.
+Every figure comes from a process of its own, in one run on one machine; what is compared takes
+turns, so that drift hits all alike, and medians are shown. Decoding alone is PyAV with each of its
+thread settings, frames dropped. Analysis classifies every frame (or 5 a second) and writes
+Parquet. Imports and loading the network are not counted on either side. With
+``--memory-minutes`` the first recording is repeated to that length instead, and memory is noted as
+its analysis goes on.
 """
 
 import argparse
-import json
-import os
-import platform
-import resource
-import subprocess
-import sys
 import tempfile
-import time
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
-import av
+import numpy as np
+from clips import repeat
+from machine import Figures, machine, middle, show, table
+from work import STAGES, measure
 
-RUNS = 3
 THREADS = ("NONE", "SLICE", "FRAME", "AUTO")
-MEMORY_EVERY_S = 300.0
-"""Seconds of recording between two notes of memory."""
+SAMPLED_FPS = 5
+ANNOTATED_S = 10.0
+"""Seconds of a recording that are annotated: the pictures to encode alone are held in memory."""
+SETTLED_S = 300.0
+"""Seconds of recording after which memory is expected to stay the same."""
 
 
 def main() -> None:
-    """Measure and print Markdown."""
+    """Measure, print Markdown, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recordings", type=Path, nargs="+")
-    parser.add_argument("--loop-minutes", type=float, help="Repeat the recording to this length.")
+    parser.add_argument("--runs", type=int, default=3, help="Of which the median is taken.")
+    parser.add_argument("--memory-minutes", type=float, help="Repeat the first to this length; "
+                        f"memory settles in the first {SETTLED_S / 60:.0f} minutes.")  # fmt: skip
     parser.add_argument("--json", type=Path, help="Write the figures here, too.")
-    parser.add_argument("--child", choices=["decode", "analyze"], help=argparse.SUPPRESS)
-    parser.add_argument("--threads", default="NONE", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
-    if wanted.child:
-        child = decode if wanted.child == "decode" else analyze
-        print(json.dumps(child(wanted.recordings[0], wanted.threads)))
+    if wanted.memory_minutes and wanted.memory_minutes * 60 < 2 * SETTLED_S:
+        parser.error(f"--memory-minutes must be {2 * SETTLED_S / 60:.0f} or more")
+    figures: Figures = {"machine": machine()}
+    if wanted.memory_minutes:
+        figures |= memory_over_length(wanted.recordings[0], wanted.memory_minutes)
+        show(figures, memory_text(figures), wanted.json)
         return
-    print(machine(), end="\n\n")
-    if wanted.loop_minutes:
-        results = [memory_over_length(wanted.recordings[0], wanted.loop_minutes)]
-    else:
-        results = speed(wanted.recordings)
-    if wanted.json:
-        wanted.json.write_text(json.dumps(results, indent=2) + "\n")
+    figures["recordings"] = [compare(recording, wanted.runs) for recording in wanted.recordings]
+    show(figures, markdown(figures), wanted.json)
 
 
-def machine() -> str:
-    """Name what was measured on, and with which versions."""
-    cpu = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.processor(),
-    )
-    packages = ", ".join(f"{name} {version(name)}" for name in ("av", "ai-edge-litert"))
-    cores = len(os.sched_getaffinity(0))
-    return f"{cpu}, {cores} cores, Python {platform.python_version()}, {packages}"
-
-
-def speed(recordings: list[Path]) -> list[dict[str, object]]:
-    """Compare analysis with decoding, medians of several runs in turn."""
-    print("| recording | frames | decode only, frames/s | threads | analysis, frames/s | ratio |"
-          " peak memory, MB |\n|---|---|---|---|---|---|---|")  # fmt: skip
-    return [compare(recording) for recording in recordings]
-
-
-def compare(recording: Path) -> dict[str, object]:
-    """Measure one recording; decoding and analysis take turns, so that drift hits both."""
-    rates: dict[str, list[float]] = {threads: [] for threads in THREADS}
-    runs = []
-    for _ in range(RUNS):
-        for threads in THREADS:
-            rates[threads].append(in_child("decode", recording, threads)["rate"])
-        runs.append(in_child("analyze", recording))
-    fastest = max(THREADS, key=lambda threads: median(rates[threads]))
-    alone, rate = median(rates[fastest]), median(run["rate"] for run in runs)
-    peak_mb = max(run["peak_mb"] for run in runs)
-    print(f"| {recording.name} | {runs[0]['frames']} | {alone:.0f} | {fastest} | {rate:.0f} "
-          f"| {rate / alone:.2f} | {peak_mb:.0f} |", flush=True)  # fmt: skip
-    return {
-        "recording": recording.name, "decode": alone, "threads": fastest, "analyze": rate,
-        "ratio": rate / alone, "peak_mb": peak_mb,
+def compare(recording: Path, runs: int) -> Figures:
+    """Measure one recording several times over; seconds of every run."""
+    seconds: Figures = {
+        **{threads: [] for threads in THREADS},
+        "analyze": [], "analyze_sampled": [], "annotate": [], "encode": [],
     }  # fmt: skip
+    stage_seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    for _ in range(runs):
+        for threads in THREADS:
+            decoded = measure("decode", recording, threads=threads)
+            seconds[threads].append(decoded["seconds"])
+        analyzed = measure("analyze", recording)
+        seconds["analyze"].append(analyzed["seconds"])
+        sampled = measure("analyze", recording, options={"sample": {"fps": SAMPLED_FPS}})
+        seconds["analyze_sampled"].append(sampled["seconds"])
+        one_by_one = measure("stages", recording)
+        for stage, spent_s in one_by_one["stages"].items():
+            stage_seconds[stage].append(spent_s)
+        for what in ("annotate", "encode"):
+            drawn = measure(what, recording, end_s=ANNOTATED_S)
+            seconds[what].append(drawn["seconds"])
+    return {
+        "recording": recording.name,
+        "picture": decoded["picture"],
+        "frames": decoded["frames"],
+        "duration_s": decoded["duration_s"],
+        "most_faces": analyzed["most_faces"],
+        "peak_mb": analyzed["peak_mb"],
+        "annotated_frames": drawn["frames"],
+        "seconds": seconds,
+        "stages": stage_seconds,
+    }
 
 
-def memory_over_length(recording: Path, minutes: float) -> dict[str, object]:
-    """Analyze a recording repeated to a length, and show memory as it goes on."""
+def memory_over_length(recording: Path, minutes: float) -> Figures:
+    """Analyze a recording repeated to a length, and note memory as it goes on."""
     with tempfile.TemporaryDirectory() as folder:
         long = Path(folder) / f"long{recording.suffix}"
         repeat(recording, long, minutes * 60)
-        run = in_child("analyze", long)
-    print("| minutes of recording | memory, MB |\n|---|---|")
-    for done_s, memory_mb in run["memory"]:
-        print(f"| {done_s / 60:.0f} | {memory_mb:.0f} |")
-    print(f"\n{run['frames']} frames at {run['rate']:.0f} frames/s, peak {run['peak_mb']:.0f} MB")
-    return run
+        run = measure("analyze", long)
+    return {"recording": recording.name, **run}
 
 
-def repeat(recording: Path, out: Path, seconds: float) -> None:
-    """Copy the pictures of a recording again and again, without decoding them."""
-    with av.open(str(out), "w") as target:
-        stream = None
-        shift = 0
-        while stream is None or shift * stream.time_base < seconds:
-            with av.open(str(recording)) as source:
-                pictures = source.streams.video[0]
-                stream = stream or target.add_stream_from_template(pictures)
-                for packet in source.demux(pictures):
-                    if packet.dts is None:
-                        continue
-                    packet.pts += shift
-                    packet.dts += shift
-                    packet.stream = stream
-                    target.mux(packet)
-                shift += pictures.duration
+def slope_mb(notes: Sequence[Sequence[float]]) -> float:
+    """Fit a line to memory once it has settled: MB per 10 minutes of recording."""
+    done_s, held_mb = np.array([note for note in notes if note[0] >= SETTLED_S]).T
+    return float(np.polyfit(done_s / 600, held_mb, 1)[0])
 
 
-def in_child(what: str, recording: Path, threads: str = "NONE") -> dict[str, object]:
-    """Run one measurement in a process of its own."""
-    command = [sys.executable, __file__, str(recording), "--child", what, "--threads", threads]
-    shown = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(shown.stdout.splitlines()[-1])
+def markdown(figures: Figures) -> str:
+    """Write all tables of what was compared."""
+    parts = [rate_table(figures), decode_table(figures), stage_table(figures)]
+    return "\n".join([*parts, annotate_table(figures)])
 
 
-def decode(recording: Path, threads: str) -> dict[str, object]:
-    """Decode every frame and drop it."""
-    with av.open(str(recording)) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = threads
-        started_s = time.perf_counter()
-        frames = sum(1 for _ in container.decode(stream))
-        return {"frames": frames, "rate": frames / (time.perf_counter() - started_s)}
+def rate_table(figures: Figures) -> str:
+    """Compare analysis with decoding alone."""
+    head = ["recording", "decode only", "every frame", "share of it",
+            f"`--fps {SAMPLED_FPS}`", "share of it", "hours per hour", "peak memory"]  # fmt: skip
+    return table(head, map(_rate_row, figures["recordings"]))
 
 
-def analyze(recording: Path, _: str) -> dict[str, object]:
-    """Do what the command ``analyze`` does, after everything is loaded."""
-    from fer_video import batch, jobs
-    from fer_video.events import Advanced, Finished
-    from fer_video.options import AnalysisOptions, OutputOptions
-
-    options = AnalysisOptions()
-    batch.tools_for(options)
-    memory: list[tuple[float, float]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "timeline.parquet"
-        job = jobs.job_for(recording, out, None, None, options, OutputOptions())
-        started_s = time.perf_counter()
-        for event in batch.analyze_job(job):
-            if isinstance(event, Advanced) and event.done_s >= len(memory) * MEMORY_EVERY_S:
-                memory.append((event.done_s, memory_mb()))
-            if isinstance(event, Finished):
-                frames = event.summary.frames_sampled
-        seconds = time.perf_counter() - started_s
-    memory.append((event.summary.analyzed_s, memory_mb()))
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"frames": frames, "rate": frames / seconds, "peak_mb": peak_mb, "memory": memory}
+def _rate_row(found: Figures) -> list[str]:
+    alone, every, sampled = (
+        found["frames"] / middle(found["seconds"][what])
+        for what in (_fastest(found), "analyze", "analyze_sampled")
+    )
+    hours = found["duration_s"] / middle(found["seconds"]["analyze"])
+    return [
+        described(found), f"{alone:.0f}", f"{every:.0f}", f"{every / alone:.2f}", f"{sampled:.0f}",
+        f"{sampled / alone:.2f}", f"{hours:.0f}", f"{found['peak_mb']:.0f} MB",
+    ]  # fmt: skip
 
 
-def memory_mb() -> float:
-    """Memory that this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
+def decode_table(figures: Figures) -> str:
+    """Show decoding alone, frames per second by thread setting."""
+    rows = [
+        [described(found), *(f"{found['frames'] / middle(found['seconds'][one]):.0f}"
+         for one in THREADS)]
+        for found in figures["recordings"]
+    ]  # fmt: skip
+    return table(["decode only", *(f"`{one}`" for one in THREADS)], rows)
+
+
+def stage_table(figures: Figures) -> str:
+    """Show milliseconds per frame by stage, one at a time, and the whole with overlap."""
+    head = ["ms per frame", *STAGES, "sum", "whole, overlapped"]
+    return table(head, map(_stage_row, figures["recordings"]))
+
+
+def _stage_row(found: Figures) -> list[str]:
+    spent = list(stages_ms(found).values())
+    whole_ms = 1000 * middle(found["seconds"]["analyze"]) / found["frames"]
+    return [described(found), *(f"{one:.2f}" for one in (*spent, sum(spent), whole_ms))]
+
+
+def stages_ms(found: Figures) -> dict[str, float]:
+    """Milliseconds per frame of the recording, by stage."""
+    return {name: 1000 * middle(found["stages"][name]) / found["frames"] for name in STAGES}
+
+
+def annotate_table(figures: Figures) -> str:
+    """Compare annotated video with encoding the same pictures and doing nothing else."""
+    rows = []
+    for found in figures["recordings"]:
+        drawn, encoded = (
+            found["annotated_frames"] / middle(found["seconds"][what])
+            for what in ("annotate", "encode")
+        )
+        rows.append([described(found), f"{encoded:.0f}", f"{drawn:.0f}", f"{drawn / encoded:.2f}"])
+    return table(["recording", "encode only", "annotated video", "share of it"], rows)
+
+
+def memory_text(found: Figures) -> str:
+    """Say how memory went over a long recording."""
+    minutes = found["memory"][-1][0] / 60
+    return (
+        f"{minutes:.0f} minutes, {found['frames']} frames, {found['most_faces']} faces at most: "
+        f"peak {found['peak_mb']:.0f} MB; after the first {SETTLED_S / 60:.0f} minutes "
+        f"{slope_mb(found['memory']):+.1f} MB per 10 minutes.\n"
+    )
+
+
+def described(found: Figures) -> str:
+    """Name a recording, its picture and how many faces are in it."""
+    faces = {0: "no face", 1: "1 face"}.get(found["most_faces"], f"{found['most_faces']} faces")
+    return f"`{found['recording']}`, {found['picture']}, {faces}"
+
+
+def _fastest(found: Figures) -> str:
+    return min(THREADS, key=lambda threads: middle(found["seconds"][threads]))
 
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ def analyze_job(job: Job) -> Iterator[Event]:
         OutputError: A result cannot be written.
     """
     check_outputs(job)
-    yield from on_copies(_analyze, job)
+    yield (yield from on_copies(_analyze, job))
 
 
-def _analyze(job: Job) -> Iterator[Event]:
+def _analyze(job: Job) -> Generator[Event, None, Event]:
     summary = yield from _write_timeline(job)
     if job.video is not None or job.plot is not None:
         table = read_timeline(job.timeline)
@@ -40,7 +40,7 @@ def _analyze(job: Job) -> Iterator[Event]:
             from fer_video.plot import plot_timeline
 
             plot_timeline(table, job.plot, job.output.view, title=job.name)
-    yield Finished(job, summary)
+    return Finished(job, summary)
 
 
 def _write_timeline(job: Job) -> Generator[Event, None, Summary]:

@@ -7,8 +7,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
+from fer_video.planes import upright
 from fer_video.types import Image, Rotation
-from fer_video.video import upright
 
 Weights = np.ndarray[Any, np.dtype[np.uint16]]
 Rect = tuple[int, int, int, int]

@@ -1,9 +1,10 @@
 """Naming expressions: the classifier, and the stages that cut crops and feed them to it."""
 
 import functools
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from fer_video.options import ClassifyOptions, DeviceChoice
 from fer_video.types import CropSpec, DetectedFrame, Face, Floats, Image, Moment, Observation
 
 _FRAMES_PER_CROP = 4
-"""Frames that may wait, as a multiple of the batch: a faceless hour must not pile up."""
+"""Frames that may wait, as a multiple of the batch: a faceless hour must not hold up a face."""
 
 
 class Classifier(Protocol):
@@ -60,6 +61,7 @@ class NetClassifier:
 
     def __init__(self, spec: weights.ModelSpec, net: ReadyNet) -> None:
         self.spec = spec
+        self.batch_size = net.batch_size
         self.device = net.device
         self.runtime = net.runtime
         self._net = net
@@ -165,25 +167,31 @@ def classify(
 ) -> Iterator[Moment]:
     """Classify every face; one moment per frame, in order, with or without faces.
 
-    Crops of several frames and people share a batch; its size changes no number.
+    Crops of several frames and people share a batch, and a frame may be spread over two; the
+    size of a batch changes no number.
     """
-    waiting: list[CroppedFrame] = []
-    n_crops = 0
+    waiting: deque[CroppedFrame] = deque()
+    crops: list[Image] = []
+    answers: deque[Floats] = deque()
     for frame in frames:
         waiting.append(frame)
-        n_crops += len(frame.crops)
-        if n_crops >= batch_size or len(waiting) >= _FRAMES_PER_CROP * batch_size:
-            yield from _classified(waiting, classifier)
-            waiting, n_crops = [], 0
-    yield from _classified(waiting, classifier)
+        crops += frame.crops
+        while len(crops) >= batch_size or len(waiting) > _FRAMES_PER_CROP * batch_size:
+            answers.extend(classifier(np.stack(crops[:batch_size])))
+            del crops[:batch_size]
+            yield from _answered(waiting, answers)
+        yield from _answered(waiting, answers)
+    if crops:
+        answers.extend(classifier(np.stack(crops)))
+    yield from _answered(waiting, answers)
 
 
-def _classified(waiting: list[CroppedFrame], classifier: Classifier) -> Iterator[Moment]:
-    crops = [crop for frame in waiting for crop in frame.crops]
-    rows: Iterator[Any] = iter(classifier(np.stack(crops)) if crops else ())
-    for frame in waiting:
+def _answered(waiting: deque[CroppedFrame], answers: deque[Floats]) -> Iterator[Moment]:
+    """Take the frames off the front of which every face has its answer."""
+    while waiting and len(waiting[0].faces) <= len(answers):
+        frame = waiting.popleft()
         observations = tuple(
-            Observation(face, next(rows), sharpness(crop), brightness(crop))
+            Observation(face, answers.popleft(), sharpness(crop), brightness(crop))
             for face, crop in zip(frame.faces, frame.crops, strict=True)
         )
         yield Moment(frame.index, frame.pts, frame.time_s, observations)

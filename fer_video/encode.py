@@ -20,9 +20,9 @@ from av.video.stream import VideoStream
 
 from fer_video.canvas import blank_like, plane
 from fer_video.container import open_container
+from fer_video.decoding import PicturePacket
 from fer_video.errors import OutputError
 from fer_video.files import check_suffix, whole_file
-from fer_video.video import PicturePacket
 
 COPIED_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 """Codecs that stay as they are.

@@ -1,19 +1,31 @@
 """Running one function over recordings: the seam for several processes and machines."""
 
-from collections.abc import Callable, Iterable, Iterator
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Protocol
 
-from fer_video.errors import FerVideoError
+from fer_video.errors import Bug, FerVideoError, MissingExtra, ModelError, OptionError
 from fer_video.events import Event, Failed, Job, Started
 
 Work = Callable[[Job], Iterator[Event]]
+
+_OF_THE_RUN = (OptionError, ModelError, MissingExtra)
+"""Errors that every other recording would meet, too."""
+
+
+class Stopped(BaseException):
+    """Thrown into work that is to end: it keeps what it has, and lets go."""
 
 
 class Engine(Protocol):
     """Maps work over recordings; it never sees a frame."""
 
     def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Event]:
-        """Do every job; the events of one recording keep their order."""
+        """Do every job; the events of one recording keep their order.
+
+        Raises:
+            FerVideoError: Of a kind that every other recording would meet, too.
+        """
         ...
 
 
@@ -26,10 +38,15 @@ class SerialEngine:
             yield from attempt(work, job)
 
 
-def attempt(work: Work, job: Job) -> Iterator[Event]:
-    """Do one job; our own errors become ``Failed``, a bug goes through."""
+def attempt(work: Work, job: Job) -> Generator[Event]:
+    """Do one job; an error that is the recording's own becomes ``Failed``, and so does a bug."""
     yield Started(job)
     try:
         yield from work(job)
+    except _OF_THE_RUN:
+        raise
     except FerVideoError as error:
         yield Failed(job, error)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        yield Failed(job, Bug(job.source, reason, traceback.format_exc()))

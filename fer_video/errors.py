@@ -7,6 +7,9 @@ pickles and a worker process can report it.
 import re
 from pathlib import Path
 
+DAMAGED = "the file is damaged: copy it again from the camera, or convert it"
+"""Cause and remedy, for the end of a reason."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -95,6 +98,29 @@ class SomeFailed(FerVideoError):
     def __str__(self) -> str:
         count = f"{len(self.failed)} of {self.total} recordings failed"
         return f"{count} ({', '.join(map(one_line, self.failed))}); the others are done"
+
+
+class WorkerLost(_AboutFile):
+    """The process that worked on a recording died, or was ended because it broke a limit."""
+
+    exit_code = 11
+    _verb = "analyze"
+
+
+class Bug(_AboutFile):
+    """The work on one recording failed in a way that nobody foresaw; the others go on."""
+
+    _verb = "analyze"
+
+    def __init__(self, path: Path | str, reason: str, trace: str) -> None:
+        FerVideoError.__init__(self, path, reason, trace)
+        self.path = path
+        self.reason = reason
+        self.trace = trace
+        """The traceback in the process that it happened in."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; this is a bug in fer-video, please report it:\n{self.trace}"
 
 
 class Partial(FerVideoError):

@@ -97,6 +97,8 @@ class Summary:
     most_faces_at_once: int
     ended_early_s: float | None
     """Seconds that the header promised and the file did not hold; None if it kept its word."""
+    frames_undecoded: int = 0
+    """Needed by no sample, and referred to by no other frame."""
 
     @property
     def partial(self) -> bool:

@@ -113,7 +113,7 @@ class ClassifyOptions:
     model: str = "default"
     """Name of a shipped model, or the folder of one."""
     batch_size: int = 64
-    """Crops that are classified together; changes no number in the result."""
+    """Crops that Keras classifies together; changes no number in the result. LiteRT takes 8."""
     device: DeviceChoice = "auto"
 
     def __post_init__(self) -> None:
@@ -130,6 +130,26 @@ class AnalysisOptions:
     detect: DetectOptions = field(default_factory=DetectOptions)
     track: TrackOptions = field(default_factory=TrackOptions)
     classify: ClassifyOptions = field(default_factory=ClassifyOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkOptions:
+    """How many processes work, and what one may take before it is ended; changes no number."""
+
+    jobs: int = 0
+    """Recordings at a time, each in a process of its own; 0 is what cores and memory allow."""
+    max_memory_gb: float = 4.0
+    """Resident memory of one process, in 10^9 bytes."""
+    max_cpu_hours: float = 24.0
+    """CPU time for one recording, summed over the cores."""
+    max_stall_s: float = 300.0
+    """Seconds without progress in the recording."""
+
+    def __post_init__(self) -> None:
+        _require(self.jobs >= 0, "--jobs", self.jobs, "0 or more")
+        _require(self.max_memory_gb > 0, "--max-memory", self.max_memory_gb, "above 0")
+        _require(self.max_cpu_hours > 0, "--max-cpu", self.max_cpu_hours, "above 0")
+        _require(self.max_stall_s > 0, "--max-stall", self.max_stall_s, "above 0")
 
 
 @dataclass(frozen=True, kw_only=True)

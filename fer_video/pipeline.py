@@ -76,13 +76,14 @@ def open_analysis(path: Path, options: AnalysisOptions, tools: Tools) -> Iterato
     detecting = options.detect
     with open_recording(path) as recording:
         side_px = picture_side_px(recording.info.side_px, detecting)
-        frames = recording.frames(options.sample, detecting.detect_every_s, side_px)
-        with closing(prefetch(frames, _DEPTH)) as ahead:
-            detected = detect(ahead, tools.detector, detecting, BATCH_SIZE[detecting.detector])
+        sampled = recording.sampled(options.sample, detecting.detect_every_s)
+        with closing(prefetch(sampled, _DEPTH)) as ahead:
+            frames = recording.with_rgb(ahead, side_px)
+            detected = detect(frames, tools.detector, detecting, BATCH_SIZE[detecting.detector])
             tracked = track(detected, options.track, detecting.min_score)
             cropped = cut_crops(tracked, tools.classifier.spec.crop)
             with closing(prefetch(cropped, _CROPPED_DEPTH)) as waiting:
-                moments = classify(waiting, tools.classifier, options.classify.batch_size)
+                moments = classify(waiting, tools.classifier, tools.classifier.batch_size)
                 yield Analysis(recording, tools.classifier, options, moments)
 
 

@@ -57,6 +57,7 @@ class Tally:
             tracks=len(self._tracks),
             most_faces_at_once=self._most_faces,
             ended_early_s=recording.ended_early_s,
+            frames_undecoded=recording.frames_undecoded,
         )
 
 

@@ -8,20 +8,25 @@ from typing import TypeVar
 
 from fer_video import stores
 from fer_video.errors import OutputError, VideoError
-from fer_video.events import Advanced, Event, Finished, Job, Remote, Stage
+from fer_video.events import Advanced, Event, Job, Remote, Stage
 from fer_video.spool import give_back, take_room
 
 T = TypeVar("T")
-Work = Callable[[Job], Iterator[Event]]
+Work = Callable[[Job], Generator[Event, None, Event]]
 
 _BEAT_S = 1.0
 """Seconds between two signs of life while something is copied."""
 
 
-def on_copies(work: Work, job: Job) -> Iterator[Event]:
+def on_copies(work: Work, job: Job) -> Generator[Event, None, Event]:
     """Do the work of a job; what of it lies on a store is copied from there, or to there.
 
-    Results are put to their addresses before the work is reported as finished, the timeline last.
+    Args:
+        work: Yields what happens, and returns the event that ends it.
+        job: What it is given.
+
+    Returns:
+        What the work returned, after its results were put to their addresses, the timeline last.
 
     Raises:
         VideoError: The recording cannot be copied or read.
@@ -29,20 +34,19 @@ def on_copies(work: Work, job: Job) -> Iterator[Event]:
     """
     remote = job.remote
     if remote is None:
-        yield from work(job)
-        return
+        return (yield from work(job))
     with _named_by_addresses(job):
         held = yield from _telling(job, "fetch", take_room(job, remote))
         try:
             if remote.recording:
                 copied = stores.fetch(remote.recording, remote.size_bytes, job.recording)
                 yield from _telling(job, "fetch", copied)
-            for event in work(job):
-                if isinstance(event, Finished) and remote.results:
-                    yield from _put_results(job, remote)
-                yield event
+            ended = yield from work(job)
+            if remote.results:
+                yield from _put_results(job, remote)
         finally:
             give_back(remote, held)
+    return ended
 
 
 def _put_results(job: Job, remote: Remote) -> Iterator[Event]:

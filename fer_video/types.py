@@ -83,7 +83,7 @@ class Frame:
     """One decoded picture and the moment it is shown."""
 
     index: int
-    """Position in presentation order among the frames decoded in this run, from 0. Not a clock."""
+    """Position in presentation order in this run, from 0. Not a clock."""
     pts: int
     """Presentation time stamp in units of the stream's time base: names the frame in the file."""
     time_s: float

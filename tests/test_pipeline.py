@@ -13,6 +13,7 @@ from fer_video.track import track
 from fer_video.types import CropSpec, Moment
 from fer_video.video import open_recording
 from tests.scenes import Draw, Square, bright_square, picture, steady, write_video
+from tests.straightforward import assert_same_result, straightforward
 
 
 def run_stages(path: Path, options: AnalysisOptions, batch_size: int = 4) -> list[Moment]:
@@ -81,6 +82,14 @@ def test_real_faces_are_followed_and_classified(consult: Path) -> None:
     smiling, serious = table.groupby("track")["p_happy"].mean()
     assert smiling > 0.8
     assert serious < 0.2
+
+
+@pytest.mark.parametrize("fps", [None, 5])
+def test_speed_changes_no_result(consult: Path, fps: float | None) -> None:
+    options = AnalysisOptions(sample=SampleOptions(fps=fps, start_s=6.5, end_s=8.5))
+    plain = straightforward(consult, options)
+    assert len(plain.dropna(subset=["track"])) > 10
+    assert_same_result(analyze(consult, options), plain)
 
 
 def test_moments_are_lazy(consult: Path) -> None:

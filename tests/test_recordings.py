@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from fer_video import AnalysisOptions, analyze, read_timeline
-from fer_video.options import DetectOptions
+from fer_video.options import DetectOptions, SampleOptions
+from tests.straightforward import assert_same_result, straightforward
 from tests.test_cli import files, run
 
 P_COLUMNS = ["p_angry", "p_disgust", "p_fear", "p_happy", "p_sad", "p_surprise", "p_neutral"]
@@ -92,6 +93,30 @@ def test_every_face_is_on_its_persons_side_and_no_track_holds_two_people(
         faces.loc[inside, "person"] = faces.loc[inside, "side"].map(segment)
     assert faces["person"].notna().all()
     assert (faces.groupby("track")["person"].nunique() == 1).all()
+
+
+@pytest.mark.parametrize("fps", [None, 5])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "consult_two.mp4",
+        "conversation_200s.mp4",
+        "emotion_change.mp4",
+        "face_enters_vfr_hevc.mov",
+        "face_leaves_vfr_hevc.mov",
+        "neutral_to_smile.mp4",
+        "odd_one_corrupt_frame.mp4",
+        "rotated_phone.mp4",
+        "scene_cuts_many_people.mp4",
+        "two_people.gif",
+        "webcam_vfr_vp8.webm",
+    ],
+)
+def test_speed_changes_no_result(recordings: Path, name: str, fps: float | None) -> None:
+    part = SampleOptions(fps=fps, end_s=6 if fps else 2)
+    options = AnalysisOptions(sample=part)
+    fast = analyze(recordings / name, options)
+    assert_same_result(fast, straightforward(recordings / name, options))
 
 
 def test_all_recordings_in_one_run(recordings: Path, tmp_path: Path) -> None:

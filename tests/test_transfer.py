@@ -42,7 +42,7 @@ def write_results(job: Job) -> Iterator[Event]:
     for path in (job.timeline, beside, job.plot):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    yield Finished(job, SUMMARY)
+    return Finished(job, SUMMARY)
 
 
 def fail_late(error: BaseException):
@@ -58,9 +58,18 @@ def left_in(spool: Path) -> list[str]:
     return [path.name for path in spool.rglob("*") if path.name != "entrance.lock"][1:]
 
 
+def done(work, job: Job) -> list[Event]:
+    """Do a job; return what happened, its end included."""
+
+    def all_events() -> Iterator[Event]:
+        yield (yield from on_copies(work, job))
+
+    return list(all_events())
+
+
 def test_results_are_put_whole_and_no_copy_stays(store, tmp_path: Path) -> None:
     job = planned(tmp_path)
-    *events, last = on_copies(write_results, job)
+    *events, last = done(write_results, job)
     stages = [event.stage for event in events]
     assert "fetch" in stages[: stages.index("analyze")]
     assert last == Finished(job, SUMMARY)
@@ -72,15 +81,31 @@ def test_results_are_put_whole_and_no_copy_stays(store, tmp_path: Path) -> None:
     assert left_in(tmp_path / "spool") == []
 
 
-def test_results_are_there_before_the_work_is_reported_as_finished(store, tmp_path: Path) -> None:
-    for event in on_copies(write_results, planned(tmp_path)):
-        assert isinstance(event, Finished) == (len(store.find("/lab/out")) == 3)
+def test_what_is_thrown_in_reaches_the_work(store, tmp_path: Path) -> None:
+    class Stopped(BaseException):
+        pass
+
+    kept = []
+
+    def work(job: Job) -> Iterator[Event]:
+        try:
+            yield Advanced(job, "analyze", 0.5, 1.0)
+        except Stopped:
+            kept.append(job.recording.read_bytes())
+            raise
+
+    running = on_copies(work, planned(tmp_path))
+    assert any(event.stage == "analyze" for event in running)
+    with pytest.raises(Stopped):
+        running.throw(Stopped)
+    assert kept == [b"picture"]
+    assert left_in(tmp_path / "spool") == []
 
 
 def test_a_timeline_is_the_last_of_its_recording_to_appear(store, tmp_path, monkeypatch) -> None:
     put = []
     monkeypatch.setattr("fer_video.stores.put", lambda path, address: put.append(address))
-    list(on_copies(write_results, planned(tmp_path)))
+    done(write_results, planned(tmp_path))
     assert put[-1] == f"{LAB}/out/timelines/p1/a.mp4.csv"
     assert len(put) == 3
 
@@ -119,14 +144,14 @@ def test_a_recording_that_is_gone_meanwhile_is_said(store, tmp_path: Path) -> No
     job = planned(tmp_path)
     store.rm("/lab/in/p1/a.mp4")
     with pytest.raises(VideoError, match=f"cannot read {LAB}/in/p1/a.mp4: the store has no such"):
-        list(on_copies(write_results, job))
+        done(write_results, job)
     assert left_in(tmp_path / "spool") == []
 
 
 def test_results_of_a_local_recording_can_be_put_too(store, tmp_path: Path) -> None:
     (tmp_path / "b.mp4").write_bytes(b"local")
     job = planned(tmp_path, str(tmp_path / "b.mp4"))
-    list(on_copies(write_results, job))
+    done(write_results, job)
     assert store.cat_file("/lab/out/timelines/b.mp4.csv") == b"local"
     assert (tmp_path / "b.mp4").read_bytes() == b"local"
     assert left_in(tmp_path / "spool") == []
@@ -141,8 +166,9 @@ def test_a_result_that_exists_on_a_store_is_replaced_only_by_force(store, tmp_pa
 
 def test_a_local_job_is_done_where_it_lies(tmp_path: Path) -> None:
     def work(job: Job) -> Iterator[Event]:
-        yield Finished(job, SUMMARY)
+        yield Advanced(job, "analyze", 0.5, 1.0)
+        return Finished(job, SUMMARY)
 
     job = Job(tmp_path / "a.mp4", "a.mp4", tmp_path / "t.csv")
-    assert list(on_copies(work, job)) == [Finished(job, SUMMARY)]
+    assert done(work, job) == [Advanced(job, "analyze", 0.5, 1.0), Finished(job, SUMMARY)]
     assert list(tmp_path.iterdir()) == []

@@ -7,8 +7,10 @@ import pytest
 
 from fer_video.errors import VideoError
 from fer_video.options import SampleOptions
+from fer_video.planes import upright
+from fer_video.sampling import Grid
 from fer_video.types import Frame, Image
-from fer_video.video import Recording, open_container, open_recording, upright
+from fer_video.video import Recording, open_container, open_recording
 from tests.scenes import (
     SIZE_PX,
     Square,
@@ -106,6 +108,66 @@ def test_sampling_follows_a_grid_and_does_not_drift(tmp_path) -> None:
     assert len(sampled) == 70
     assert lateness_s.min() >= 0
     assert lateness_s.max() < 1001 / 24000
+
+
+def read_sampled_from_all(path: Path, **sample) -> tuple[list[Frame], Recording]:
+    """What sampling gives where every frame is decoded."""
+    period_s, start_s = 1 / sample["fps"], sample.get("start_s", 0)
+    with open_recording(path) as recording:
+        grid = Grid(start_s, period_s, 1e-4)
+        every = recording.frames(SampleOptions(start_s=start_s), 0.2, 640)
+        return [frame for frame in every if grid.takes(frame.time_s)], recording
+
+
+@pytest.mark.parametrize("sample", [{"fps": 5}, {"fps": 0.9}, {"fps": 5, "start_s": 15.05}])
+@pytest.mark.parametrize(
+    ("name", "video"),
+    [
+        ("b_frames.mp4", {"options": B_FRAMES}),
+        ("b_frames.ts", {"options": B_FRAMES}),
+        ("b_frames.mkv", {"options": {**B_FRAMES, "g": "200", "b-pyramid": "normal"}}),
+        ("no_b_frames.mp4", {}),
+        ("vp8.webm", {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "9"}}),
+        ("vp9.webm", {"codec": "libvpx-vp9", "options": {"cpu-used": "8"}}),
+        ("mpeg4.mp4", {"codec": "mpeg4", "options": {"bf": "2"}}),
+        ("hevc.mp4", {"codec": "libx265", "options": {"x265-params": "log-level=none"}}),
+    ],
+)
+def test_frames_that_no_sample_needs_change_nothing_where_they_are_not_decoded(
+    tmp_path, name, video, sample
+) -> None:
+    path = write_video(tmp_path / name, steady(500), **video)
+    with open_recording(path) as recording:
+        sampled = list(recording.frames(SampleOptions(**sample), 0.2, 640))
+    expected, every = read_sampled_from_all(path, **sample)
+    assert [(frame.index, frame.pts) for frame in sampled] == [
+        (frame.index, frame.pts) for frame in expected
+    ]
+    assert all(np.array_equal(a.gray, b.gray) for a, b in zip(sampled, expected, strict=True))
+    assert recording.frames_decoded + recording.frames_undecoded == every.frames_decoded
+    assert recording.frames_corrupt == 0
+    assert recording.ended_early_s is None
+    if name.startswith("b_frames"):
+        assert recording.frames_decoded < 0.8 * every.frames_decoded
+
+
+@pytest.mark.parametrize("packet_index", range(40, 54))
+def test_where_a_frame_is_damaged_the_same_one_stands_in_for_it_as_if_all_were_decoded(
+    tmp_path, packet_index
+) -> None:
+    path = write_video(tmp_path / "talk.mp4", steady(100), options=B_FRAMES)
+    damage(path, packet_index)
+    with open_recording(path) as recording:
+        sampled = list(recording.frames(SampleOptions(fps=8), 0.2, 640))
+    expected, every = read_sampled_from_all(path, fps=8)
+    assert [(frame.index, frame.pts) for frame in sampled] == [
+        (frame.index, frame.pts) for frame in expected
+    ]
+    if recording.frames_undecoded:  # only damage that no sample shows stays unseen
+        assert recording.frames_decoded + recording.frames_undecoded >= every.frames_decoded
+    else:
+        assert recording.frames_decoded == every.frames_decoded
+        assert recording.frames_corrupt == every.frames_corrupt
 
 
 def test_sampling_takes_every_frame_where_the_container_rounds_its_times(tmp_path) -> None:

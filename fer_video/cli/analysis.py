@@ -1,7 +1,8 @@
 """The commands that turn recordings into timelines, and timelines into pictures."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,8 +16,12 @@ from fer_video.cli.arguments import (
     End,
     Force,
     Fps,
+    Jobs,
     Lang,
+    MaxCpu,
     MaxGap,
+    MaxMemory,
+    MaxStall,
     MinFace,
     MinIou,
     MinScore,
@@ -43,7 +48,11 @@ from fer_video.options import (
     TableFormat,
     TrackOptions,
     ViewOptions,
+    WorkOptions,
 )
+
+if TYPE_CHECKING:
+    from fer_video.events import Event, Job
 
 
 @app.command()
@@ -81,6 +90,10 @@ def analyze(
     language: Lang = ViewOptions.language,
     smooth_s: Smooth = ViewOptions.smooth_s,
     style: Style = ViewOptions.plot_style,
+    n_jobs: Jobs = WorkOptions.jobs,
+    max_memory_gb: MaxMemory = WorkOptions.max_memory_gb,
+    max_cpu_hours: MaxCpu = WorkOptions.max_cpu_hours,
+    max_stall_s: MaxStall = WorkOptions.max_stall_s,
     spool: Spool = SpoolOptions.folder,
     spool_gb: SpoolGb = SpoolOptions.size_gb,
     force: Force = False,
@@ -100,6 +113,12 @@ def analyze(
         track=TrackOptions(min_iou=min_iou, max_gap_s=max_gap_s),
         classify=ClassifyOptions(model=model, batch_size=batch_size, device=device),
     )
+    work = WorkOptions(
+        jobs=n_jobs,
+        max_memory_gb=max_memory_gb,
+        max_cpu_hours=max_cpu_hours,
+        max_stall_s=max_stall_s,
+    )
     view = ViewOptions(language=language, smooth_s=smooth_s, plot_style=style)
     output = OutputOptions(force=force, view=view)
     spooling = SpoolOptions(folder=spool, size_gb=spool_gb)
@@ -107,7 +126,6 @@ def analyze(
     from fer_video import inputs, weights
     from fer_video import jobs as planning
     from fer_video.addresses import place_of
-    from fer_video.video import open_recording
 
     alone = inputs.single_file(recordings)
     results = None if out is None else place_of(out)
@@ -119,8 +137,7 @@ def analyze(
     if alone is not None:
         timeline = results if isinstance(results, Path) else None
         jobs = [planning.job_for(alone, timeline, video, plot, options, output)]
-        with open_recording(alone):
-            planning.check_outputs(jobs[0])
+        planning.check_outputs(jobs[0])
     elif results is None:
         raise OptionError("a run over many recordings needs --out FOLDER for its results")
     else:
@@ -131,13 +148,18 @@ def analyze(
         jobs = planning.jobs_for(inputs.find_recordings(recordings, results), plan)
         planning.check_results_folder(results)
 
-    from fer_video import batch, console
-    from fer_video.engine import SerialEngine
+    from fer_video import console
+    from fer_video.processes import ProcessEngine, processes_for
 
-    batch.tools_for(options)
-    events = SerialEngine().run(batch.analyze_job, jobs)
-    report = console.show(events, jobs, quiet, alone is not None)
+    engine = ProcessEngine(processes_for(work, len(jobs)), work)
+    report = console.show(engine.run(_work, jobs), jobs, quiet, alone is not None)
     _raise_failures(report, alone is None)
+
+
+def _work(job: "Job") -> "Iterator[Event]":
+    from fer_video.batch import analyze_job  # the parent of the processes needs nothing of it
+
+    return analyze_job(job)
 
 
 def _check_shape(

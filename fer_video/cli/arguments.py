@@ -90,6 +90,23 @@ Model = Annotated[str, typer.Option("--model", help="Name or folder of a model."
 BatchSize = Annotated[
     int, typer.Option("--batch-size", help="Crops classified together; changes no number.")
 ]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        help="Recordings at a time, each in a process of its own.",
+        show_default="what cores and memory allow",
+    ),
+]
+MaxMemory = Annotated[
+    float, typer.Option("--max-memory", help="GB that the process of a recording may take.")
+]
+MaxCpu = Annotated[
+    float, typer.Option("--max-cpu", help="Hours of CPU time that a recording may take.")
+]
+MaxStall = Annotated[
+    float, typer.Option("--max-stall", help="Seconds that may pass without progress in it.")
+]
 Device = Annotated[DeviceChoice, typer.Option("--device", help="auto, cpu or gpu.")]
 Data = Annotated[
     Path,

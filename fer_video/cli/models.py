@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +20,9 @@ from fer_video.cli.arguments import (
 )
 from fer_video.errors import OptionError
 from fer_video.options import ClassifyOptions, DetectOptions, FaceSource, TrainOptions
-from fer_video.weights import ModelSpec
+
+if TYPE_CHECKING:  # NumPy takes longer to load than help to print
+    from fer_video.weights import ModelSpec
 
 _SHIPPED = [ClassifyOptions.model]
 
@@ -150,7 +152,7 @@ def _check_source(faces: FaceSource, ferplus: Path | None, detection: DetectOpti
         raise OptionError("--ferplus belongs to fer2013.csv, not to photographs: leave it out")
 
 
-def _shared_labels(specs: Sequence[ModelSpec]) -> tuple[str, ...]:
+def _shared_labels(specs: "Sequence[ModelSpec]") -> tuple[str, ...]:
     """Give the emotions of models that are compared."""
     for spec in specs:
         if spec.labels != specs[0].labels:

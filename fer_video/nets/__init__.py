@@ -14,7 +14,13 @@ from fer_video.backend import keras
 from fer_video.errors import ModelError, OptionError
 from fer_video.nets.parts import CROP_SHAPE
 from fer_video.nets.plain import cnn4, simple_cnn, simpler_cnn
-from fer_video.nets.resnet import compact_se_resnet, resnet18, resnet50, wide_se_resnet
+from fer_video.nets.resnet import (
+    compact_se_resnet,
+    deep_se_resnet,
+    resnet18,
+    resnet50,
+    slim_se_resnet,
+)
 from fer_video.nets.vgg import vgg16, vgg_small
 from fer_video.nets.xception import big_xception, mini_xception, tiny_xception
 from fer_video.quiet import quiet_startup
@@ -32,8 +38,9 @@ __all__ = [
 NETS: dict[str, Callable[[int, int], keras.Model]] = {
     net.__name__: net
     for net in (
+        slim_se_resnet,
         compact_se_resnet,
-        wide_se_resnet,
+        deep_se_resnet,
         cnn4,
         simple_cnn,
         simpler_cnn,

@@ -6,37 +6,37 @@ from fer_video.nets.parts import convolution, input_crops, probabilities
 layers = keras.layers
 
 
+def slim_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
+    """Build an eleven-convolution residual net with squeeze-excite, half the cost of the compact.
+
+    Source:
+        See ``_se_resnet``.
+    """
+    return _se_resnet(
+        "slim_se_resnet", n_emotions, channels, stem=24, widths=(32, 56, 112), depths=(1, 2, 2)
+    )
+
+
 def compact_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
     """Build an eleven-convolution residual net with squeeze-excite.
 
-    The stem keeps the full 48x48 resolution and the last map is 6x6, because small faces lose
-    their expression to early pooling.
+    Source:
+        See ``_se_resnet``.
+    """
+    return _se_resnet(
+        "compact_se_resnet", n_emotions, channels, stem=32, widths=(40, 80, 160), depths=(1, 2, 2)
+    )
+
+
+def deep_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
+    """Build a fifteen-convolution residual net with squeeze-excite, for accuracy.
 
     Source:
-        He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016;
-        Hu, Shen and Sun, "Squeeze-and-Excitation Networks", CVPR 2018.
+        See ``_se_resnet``.
     """
-    crops = input_crops(channels)
-    x = convolution(crops, filters=32)
-    x = _residual(x, filters=40, strides=2)  # (n, 24, 24, 40)
-    x = _residual(x, filters=80, strides=2)  # (n, 12, 12, 80)
-    x = _residual(x, filters=80)
-    x = _residual(x, filters=160, strides=2)  # (n, 6, 6, 160)
-    x = _residual(x, filters=160)
-    x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dropout(0.3)(x)
-    return keras.Model(crops, probabilities(x, n_emotions), name="compact_se_resnet")
-
-
-def wide_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
-    """Build a fourteen-convolution residual net with squeeze-excite, for accuracy.
-
-    Source:
-        See ``se_resnet``.
-    """
-    crops = input_crops(channels)
-    features = se_resnet(crops, widths=(48, 96, 192), depths=(1, 2, 3))
-    return keras.Model(crops, probabilities(features, n_emotions), name="wide_se_resnet")
+    return _se_resnet(
+        "deep_se_resnet", n_emotions, channels, stem=32, widths=(48, 96, 192), depths=(2, 2, 3)
+    )
 
 
 def resnet18(n_emotions: int, channels: int = 1) -> keras.Model:
@@ -74,33 +74,41 @@ def resnet50(n_emotions: int, channels: int = 1) -> keras.Model:
     return keras.Model(crops, probabilities(x, n_emotions), name="resnet50")
 
 
-def se_resnet(
-    crops: keras.KerasTensor, widths: tuple[int, ...], depths: tuple[int, ...]
-) -> keras.KerasTensor:
-    """Turn crops into features by stages of residual blocks with squeeze-excite.
+def _se_resnet(
+    name: str,
+    n_emotions: int,
+    channels: int,
+    *,
+    stem: int,
+    widths: tuple[int, ...],
+    depths: tuple[int, ...],
+) -> keras.Model:
+    """Build a residual net with squeeze-excite.
 
-    The stem halves the resolution at once: its 5x5 window of one gray channel has fewer numbers
-    than the filters that it becomes, and one layer at 48x48 would cost a third of the time. Each
-    stage after the first halves it again; three of them end in maps of 6x6.
+    The stem keeps the full 48x48 resolution, because small faces lose their expression to early
+    pooling (docs/experiments.md), and each stage halves it: three end in maps of 6x6.
 
     Args:
-        crops: ``(n, 48, 48, channels)``.
-        widths: Filters of each stage; the stem has as many as the first.
+        name: Of the net.
+        n_emotions: Of the last layer.
+        channels: Of a crop.
+        stem: Filters of the first convolution.
+        widths: Filters of each stage.
         depths: Residual blocks of each stage, of two convolutions each.
-
-    Returns:
-        ``(n, widths[-1])``.
 
     Source:
         He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016;
         Hu, Shen and Sun, "Squeeze-and-Excitation Networks", CVPR 2018.
     """
-    x = convolution(crops, widths[0], kernel_size=5, strides=2)
-    for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
-        for block in range(depth):
-            x = _residual(x, width, strides=2 if stage and not block else 1)
+    crops = input_crops(channels)
+    x = convolution(crops, filters=stem)
+    for width, depth in zip(widths, depths, strict=True):
+        x = _residual(x, width, strides=2)
+        for _ in range(depth - 1):
+            x = _residual(x, width)
     x = layers.GlobalAveragePooling2D()(x)
-    return layers.Dropout(0.3)(x)
+    x = layers.Dropout(0.3)(x)
+    return keras.Model(crops, probabilities(x, n_emotions), name=name)
 
 
 def _residual(

@@ -1,0 +1,102 @@
+"""Decoding one stream: which frames can be used, and where it breaks off."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from fer_video.errors import DAMAGED, VideoError
+from fer_video.sampling import Plan
+
+_FIRST_TRIES = 8
+_LONGEST_SILENCE_S = 10.0
+# codecs reorder at most 16 frames: more packets without a picture are no delay
+_LONGEST_DELAY = 32
+
+# quoted: the stubs of PyAV know this type, at run time it takes no parameter
+PicturePacket: TypeAlias = "Packet[VideoStream]"
+
+Whole: TypeAlias = tuple[int, VideoFrame]
+"""A frame that can be used, and its ``pts``."""
+
+
+class Decoding:
+    """The frames of a stream, in the order in which they are shown; read once."""
+
+    others_end_s: float
+    """Where the latest packet of the other streams ends, on the container's clock."""
+    breaks_off: bool
+    """Whether the container ends in what cannot be read."""
+
+    def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
+        self._path, self._container, self._stream = path, container, stream
+        self.others_end_s = 0.0
+        self.breaks_off = False
+
+    def first_whole(self) -> Whole:
+        """Return the first frame that can be used.
+
+        Raises:
+            VideoError: The first few cannot be.
+        """
+        tries = list(islice(self.tries(), _FIRST_TRIES))
+        for one in tries:
+            if one is not None:
+                return one
+        count = f"none of the first {len(tries)} frames" if tries else "no frame"
+        raise VideoError(self._path, f"{count} can be decoded; {DAMAGED}")
+
+    def tries(self, plan: Plan | None = None) -> Iterator[Whole | None]:
+        """Yield each frame with its time stamp, or None for one that must be skipped.
+
+        Args:
+            plan: What it does not need is left out where no other frame refers to it.
+
+        Raises:
+            VideoError: Nothing can be decoded for 10 s of recording.
+        """
+        last_pts: int | None = None
+        silent = 0
+        packets = self._packets()
+        for packet, needed in plan.judge(packets) if plan else ((one, True) for one in packets):
+            self._stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+            # an edit list discards what is before its start
+            silent += needed and not packet.is_discard
+            for frame in _decode(packet):
+                if frame is None or frame.is_corrupt or frame.pts is None:
+                    yield None
+                elif last_pts is not None and frame.pts <= last_pts:
+                    yield None  # a second picture at one moment, or one that comes too late
+                else:
+                    last_pts, silent = frame.pts, 0
+                    yield last_pts, frame
+            if silent > _LONGEST_DELAY and last_pts is not None and packet.pts is not None:
+                silence_s = float((packet.pts - last_pts) * packet.time_base)
+                if silence_s > _LONGEST_SILENCE_S:
+                    reason = f"no frame can be decoded for {silence_s:.0f} s; {DAMAGED}"
+                    raise VideoError(self._path, reason)
+
+    def _packets(self) -> Iterator[PicturePacket]:
+        """Yield the packets of the stream; note where the others end."""
+        try:
+            for packet in self._container.demux():
+                if packet.stream.index == self._stream.index:
+                    yield cast(PicturePacket, packet)
+                elif packet.pts is not None:
+                    end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    self.others_end_s = max(self.others_end_s, end_s)
+        except av.error.FFmpegError:
+            self.breaks_off = True
+
+
+def _decode(packet: PicturePacket) -> Sequence[VideoFrame | None]:
+    try:
+        return packet.decode()
+    except av.error.FFmpegError:
+        return [None]

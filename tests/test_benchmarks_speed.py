@@ -1,0 +1,213 @@
+"""The benchmarks of speed measure what they say, and docs/performance.md shows what they found."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import av
+import choices
+import clips
+import machine
+import numpy as np
+import pandas as pd
+import performance
+import pytest
+import scaling
+import speed
+import startup
+import versus_fer
+import work
+from page import marks
+
+from fer_video.pipeline import analyze
+
+PAGE = performance.PAGE.read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draw 4 s of one person."""
+    return clips.make_clip(tmp_path_factory.mktemp("clip") / "one.mp4", clips.SIZES_PX["360p"], 1)
+
+
+@pytest.fixture(scope="module")
+def table(clip: Path) -> pd.DataFrame:
+    """Analyze it."""
+    return analyze(clip)
+
+
+def measure_here(what: str, recording: Path, cores: int | None = None, **words: Any) -> Any:
+    """Do in this process what a benchmark does in another: starting them takes most of the time."""
+    return work.WORK[what](str(recording), **words)
+
+
+def decoded_pts(path: Path) -> list[int]:
+    with av.open(str(path)) as container:
+        return [frame.pts for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("faces", [0, clips.MOST_FACES])
+def test_a_drawn_recording_shows_as_many_faces_as_were_asked_for(
+    faces: int, tmp_path: Path
+) -> None:
+    path = clips.make_clip(tmp_path / "drawn.mp4", clips.SIZES_PX["360p"], faces)
+    (found,) = set(analyze(path).groupby("pts")["track"].count())
+    assert found == faces
+
+
+def test_a_repeated_recording_is_as_long_as_asked_for_and_time_goes_on(
+    clip: Path, tmp_path: Path
+) -> None:
+    clips.repeat(clip, tmp_path / "long.mp4", 3 * clips.DRAWN_S)
+    steps = np.diff(decoded_pts(tmp_path / "long.mp4"))
+    assert len(steps) == 3 * clips.DRAWN_S * clips.FPS - 1
+    assert len(set(steps)) == 1
+
+
+def test_every_thread_setting_decodes_every_frame(clip: Path) -> None:
+    counts = {work.decode(str(clip), threads)["frames"] for threads in speed.THREADS}
+    assert counts == {clips.DRAWN_S * clips.FPS}
+
+
+def test_the_stages_are_all_measured_and_see_every_face(clip: Path) -> None:
+    found = work.stages(str(clip))
+    assert tuple(found["stages"]) == work.STAGES
+    assert found["crops"] == found["frames"] == clips.DRAWN_S * clips.FPS
+    assert all(seconds > 0 for seconds in found["stages"].values())
+
+
+def test_a_clock_takes_no_notice_of_the_time_between_two_items() -> None:
+    clock = work._Clock()
+    for _ in clock.timed("counting", range(3)):
+        time.sleep(0.02)
+    assert clock.until_s["counting"] < 0.02
+
+
+def test_encoding_alone_and_annotating_are_timed_on_the_same_pictures(clip: Path) -> None:
+    end_s = 0.4
+    counts = [what(str(clip), end_s)["frames"] for what in (work.annotate, work.encode)]
+    assert counts == [10, 10]
+
+
+def test_what_is_measured_runs_in_a_process_of_its_own(clip: Path) -> None:
+    assert work.measure("decode", clip, cores=1, threads="AUTO")["frames"] == 100
+
+
+def test_a_recording_is_compared_run_for_run_and_its_tables_name_it(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed, "measure", measure_here)
+    figures = {"machine": machine.machine(), "recordings": [speed.compare(clip, runs=1)]}
+    found = json.loads(json.dumps(figures))["recordings"][0]
+    assert {len(seconds) for seconds in found["seconds"].values()} == {1}
+    assert found["most_faces"] == 1
+    assert speed.markdown(figures).count("`one.mp4`, 640x360, 1 face") == 4
+
+
+def test_the_share_is_that_of_the_fastest_decoding() -> None:
+    seconds = {"NONE": [2.0], "SLICE": [4.0], "FRAME": [1.0, 9.0, 1.0], "AUTO": [3.0],
+               "analyze": [2.5], "analyze_sampled": [1.25]}  # fmt: skip
+    found = {"recording": "a.mp4", "picture": "4x3", "most_faces": 2, "frames": 500,
+             "duration_s": 20.0, "peak_mb": 250.4, "seconds": seconds}  # fmt: skip
+    last = speed.rate_table({"recordings": [found]}).splitlines()[-1]
+    assert last == "| `a.mp4`, 4x3, 2 faces | 500 | 200 | 0.40 | 400 | 0.80 | 8 | 250 MB |"
+
+
+def test_the_slope_of_memory_leaves_out_what_comes_before_it_settles() -> None:
+    notes = [(0.0, 100.0), (120.0, 240.0), *((float(s), 250 + s / 300) for s in (300, 600, 1200))]
+    assert speed.slope_mb(notes) == pytest.approx(2.0)
+
+
+def test_what_was_measured_tells_the_faces_that_were_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaling, "measure", measure_here)
+    points = [scaling.Point(faces, "360p", faces, clips.DRAWN_S) for faces in (0, 2)]
+    found = list(scaling.measured(points, runs=1))
+    assert [point["faces_found"] for point in found] == [0, 2]
+    table = scaling.axis_table({"axes": {"faces": found}}, "faces")
+    assert [line[:14] for line in table.splitlines()[2:]] == ["| 0 | 100 | 0 ", "| 2 | 100 | 2 "]
+
+
+def test_a_process_may_use_as_many_cores_as_it_is_given(tmp_path: Path) -> None:
+    script = tmp_path / "count.py"
+    script.write_text("import json, os; print(json.dumps({'cores': len(os.sched_getaffinity(0))}))")
+    assert machine.in_process(script, cores=1) == {"cores": 1}
+
+
+def test_a_timeline_agrees_with_itself_and_differs_where_a_face_is_gone(
+    table: pd.DataFrame,
+) -> None:
+    assert choices.agreement(table, table) == {
+        "faces_kept": 1.0, "faces_added": 0.0, "iou": 1.0, "difference": 0.0
+    }  # fmt: skip
+    half = table.copy()
+    half.loc[half.index % 2 == 0, "track"] = None
+    assert choices.agreement(table, half)["faces_kept"] == 0.5
+    assert choices.agreement(half, table)["faces_added"] == 1.0
+
+
+def test_samples_that_only_one_timeline_has_are_no_lost_faces(table: pd.DataFrame) -> None:
+    found = choices.agreement(table, table[table["frame"] % 5 == 0])
+    assert found["faces_kept"] == 1.0
+
+
+def test_what_a_command_imports_is_told_by_package() -> None:
+    assert "json" in startup.imports_ms(["-c", "import json"])
+
+
+def test_the_time_of_a_command_ends_with_its_timeline_on_disk(clip: Path, tmp_path: Path) -> None:
+    case, words = list(startup.cases(clip, tmp_path).items())[-1]
+    assert case == "fer-video analyze one.mp4"
+    assert startup.whole_process_s(words) > startup.whole_process_s(["-c", "pass"])
+    assert (tmp_path / "timeline.parquet").exists()
+
+
+def test_packages_that_are_imported_in_no_time_are_not_named() -> None:
+    found = {"seconds": {"a": [1.0, 3.0, 2.0]}, "imports_ms": {"a": {"numpy": 50.4, "re": 0.2}}}
+    assert startup.markdown(found).splitlines()[-1] == "| `a` | 2.00 s | numpy 50 |"
+
+
+def test_the_ratio_to_fer_is_the_median_over_pairs() -> None:
+    found = {"recording": "a.mp4", "detector": "haar", "their_frames": 100, "our_frames": 100,
+             "theirs_s": [10.0, 12.0, 20.0], "ours_s": [1.0, 1.0, 5.0]}  # fmt: skip
+    last = versus_fer.markdown({"comparisons": [found]}).splitlines()[-1]
+    assert last == (
+        "| `a.mp4` | haar | 100, 100 | 8.3 frames/s | 100 frames/s | 10.0 | 10.0, 12.0, 4.0 |"
+    )
+
+
+@pytest.mark.parametrize(("installed", "finished"), [(slice(None), True), (slice(1), False)])
+def test_an_environment_of_fer_is_finished_if_all_is_there(
+    installed: slice, finished: bool, tmp_path: Path
+) -> None:
+    assert not versus_fer.is_built(tmp_path)
+    lines = [*versus_fer.REQUIREMENTS[installed], ""]
+    (tmp_path / versus_fer.LISTED).write_text("\n".join(lines))
+    assert versus_fer.is_built(tmp_path) == finished
+
+
+@pytest.mark.parametrize("command", [speed, versus_fer, startup, scaling, choices])
+def test_a_benchmark_says_how_it_is_used(
+    command: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [command.__name__, "--help"])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "--json" in capsys.readouterr().out
+    assert f"python benchmarks/{command.__name__}.py" in PAGE
+
+
+def test_the_page_shows_what_is_stored() -> None:
+    for name, text in performance.tables().items():
+        begin, end = marks(name)
+        assert begin + text + end in PAGE
+
+
+def test_the_pictures_are_those_that_the_page_shows(tmp_path: Path) -> None:
+    performance.draw(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"stages.png", "scaling.png"}
+    for path in tmp_path.iterdir():
+        assert f"(images/{path.name})" in PAGE
+        assert (performance.IMAGES / path.name).stat().st_size > 10_000
