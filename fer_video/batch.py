@@ -9,6 +9,7 @@ from fer_video.options import AnalysisOptions
 from fer_video.pipeline import Analysis, Tools, load_tools, open_analysis
 from fer_video.provenance import Tally
 from fer_video.timeline import open_timeline, read_timeline
+from fer_video.transfer import on_copies
 
 _PROGRESS_S = 1.0
 """Seconds of recording between two ``Advanced`` events."""
@@ -22,6 +23,10 @@ def analyze_job(job: Job) -> Iterator[Event]:
         OutputError: A result cannot be written.
     """
     check_outputs(job)
+    yield (yield from on_copies(_analyze, job))
+
+
+def _analyze(job: Job) -> Generator[Event, None, Event]:
     summary = yield from _write_timeline(job)
     if job.video is not None or job.plot is not None:
         table = read_timeline(job.timeline)
@@ -35,7 +40,7 @@ def analyze_job(job: Job) -> Iterator[Event]:
             from fer_video.plot import plot_timeline
 
             plot_timeline(table, job.plot, job.output.view, title=job.name)
-    yield Finished(job, summary)
+    return Finished(job, summary)
 
 
 def _write_timeline(job: Job) -> Generator[Event, None, Summary]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
+from fer_video.errors import one_line
 from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary, TrialEnded
 
 
@@ -19,8 +20,8 @@ class Report:
     failed: list[Failed] = field(default_factory=list)
 
 
-def show(events: Iterable[Event], jobs: list[Job], quiet: bool) -> Report:
-    """Follow a run to its end.
+def show(events: Iterable[Event], jobs: list[Job], quiet: bool, alone: bool = False) -> Report:
+    """Follow a run to its end; why a recording failed is left to the caller if it is ``alone``.
 
     Progress counts in bytes of recordings, which are known before any is opened; the rate is
     in seconds of recording per second.
@@ -35,7 +36,7 @@ def show(events: Iterable[Event], jobs: list[Job], quiet: bool) -> Report:
                     bar.write("\n".join(describe(event)))
             if isinstance(event, Failed):
                 report.failed.append(event)
-                if len(jobs) > 1:
+                if not alone:
                     bar.write(f"failed: {event.error}", error=True)
     return report
 
@@ -146,7 +147,7 @@ def _outcome(trial: TrialEnded) -> str:
 
 def describe(event: Finished) -> list[str]:
     """Say what was written and what was seen, for the end of a recording."""
-    written = ", ".join(str(path) for path in event.job.outputs)
+    written = ", ".join(one_line(place) for place in event.job.destinations)
     lines = [f"wrote {written}", f"  {_seen(event.summary)}"]
     if event.summary.frames_corrupt:
         lines.append(f"  skipped {_count(event.summary.frames_corrupt, 'corrupt frame')}")
@@ -199,7 +200,7 @@ class _Bar:
             return
         size = self._sizes[event.job.recording]
         if isinstance(event, Started):
-            self._tqdm.set_description_str(event.job.name[-30:], refresh=False)
+            self._tqdm.set_description_str(one_line(event.job.name)[-30:], refresh=False)
             self._show(self._bytes_before, self._seconds_before)
         if isinstance(event, Advanced) and event.total_s:
             share = min(1.0, event.done_s / event.total_s)
@@ -228,6 +229,8 @@ class _Bar:
 
 
 def _size(job: Job) -> int:
+    if job.remote is not None and job.remote.recording:
+        return max(1, job.remote.size_bytes)
     try:
         return max(1, job.recording.stat().st_size)
     except OSError:

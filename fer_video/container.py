@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from fer_video.addresses import without_secrets
 from fer_video.errors import DAMAGED, VideoError
 
 # four times 8K: a header that claims more would only exhaust the memory
@@ -77,7 +78,8 @@ def _head(path: Path) -> bytes:
             head = file.read(64)
     except FileNotFoundError as error:
         if _WEB_ADDRESS.match(str(path)):
-            raise VideoError(path, "it is a web address: download the recording first") from error
+            reason = "it is a web address: download the recording first"
+            raise VideoError(without_secrets(str(path)), reason) from error
         raise VideoError(path, "no such file") from error
     except OSError as error:
         raise VideoError(path, (error.strerror or str(error)).lower()) from error

@@ -49,4 +49,4 @@ def attempt(work: Work, job: Job) -> Generator[Event]:
         yield Failed(job, error)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        yield Failed(job, Bug(job.recording, reason, traceback.format_exc()))
+        yield Failed(job, Bug(job.source, reason, traceback.format_exc()))

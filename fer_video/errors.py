@@ -4,10 +4,22 @@ An error passes the arguments of its ``__init__`` unchanged to ``super().__init_
 pickles and a worker process can report it.
 """
 
+import re
 from pathlib import Path
 
 DAMAGED = "the file is damaged: copy it again from the camera, or convert it"
 """Cause and remedy, for the end of a reason."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def one_line(text: object) -> str:
+    """Write a name on one line, whatever is in it: a name may hold what moves the cursor.
+
+    >>> print(one_line(Path("two\\nlines.mp4")))
+    two\\nlines.mp4
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 
 class FerVideoError(Exception):
@@ -27,14 +39,16 @@ class _AboutFile(FerVideoError):
 
     _verb: str
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(path, reason)
         self.path = path
+        """A path, or the address of something on a store."""
         self.reason = reason
 
     def __str__(self) -> str:
         # libraries end their sentences with a line break, or say them in several lines
-        return f"cannot {self._verb} {self.path}: {' '.join(self.reason.split())}"
+        reason = one_line(" ".join(self.reason.split()))
+        return f"cannot {self._verb} {one_line(self.path)}: {reason}"
 
 
 class VideoError(_AboutFile):
@@ -83,7 +97,7 @@ class SomeFailed(FerVideoError):
 
     def __str__(self) -> str:
         count = f"{len(self.failed)} of {self.total} recordings failed"
-        return f"{count} ({', '.join(self.failed)}); the others are done"
+        return f"{count} ({', '.join(map(one_line, self.failed))}); the others are done"
 
 
 class WorkerLost(_AboutFile):
@@ -98,7 +112,7 @@ class Bug(_AboutFile):
 
     _verb = "analyze"
 
-    def __init__(self, path: Path, reason: str, trace: str) -> None:
+    def __init__(self, path: Path | str, reason: str, trace: str) -> None:
         FerVideoError.__init__(self, path, reason, trace)
         self.path = path
         self.reason = reason
@@ -121,7 +135,7 @@ class Partial(FerVideoError):
 
     def __str__(self) -> str:
         return (
-            f"{self.path} ends {self.missing_s:.1f} s before its header says; "
+            f"{one_line(self.path)} ends {self.missing_s:.1f} s before its header says; "
             "what could be read is kept and marked partial"
         )
 

@@ -7,12 +7,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from fer_video.addresses import Place
 from fer_video.errors import FerVideoError
 from fer_video.files import Kind
 from fer_video.options import AnalysisOptions, OutputOptions
 
-Stage = Literal["analyze", "annotate"]
+Stage = Literal["fetch", "analyze", "annotate", "put"]
 Outcome = Literal["complete", "pruned", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What of a job lies on a store, and the room for its local copies."""
+
+    copies: Path
+    """Folder of the copies, in the spool; there while the job is worked on."""
+    spool_bytes: int
+    """Room for the copies of all jobs in this spool."""
+    recording: str = ""
+    """Address of the recording; empty where it lies on this machine."""
+    size_bytes: int = 0
+    """Of that recording."""
+    version: str = ""
+    """What the store says about its content, such as an ETag; empty if it says nothing."""
+    results: str = ""
+    """Address of the folder of results; empty where they stay on this machine."""
+
+    @property
+    def made(self) -> Path:
+        """Folder of the results before they are put to their addresses."""
+        return self.copies / "results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +44,36 @@ class Job:
     """One recording to analyze, and where its results go."""
 
     recording: Path
+    """A local file; a copy, there while the job is worked on, of what lies on a store."""
     name: str
-    """The recording's path below the input folder: the ``recording`` column."""
+    """The recording's path below the input it was found by: the ``recording`` column."""
     timeline: Path
     video: Path | None = None
     plot: Path | None = None
     options: AnalysisOptions = field(default_factory=AnalysisOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+    remote: Remote | None = None
+    """None where recording and results lie on this machine."""
+
+    @property
+    def source(self) -> Place:
+        """Where the recording comes from."""
+        return self.recording if self.remote is None else self.remote.recording or self.recording
+
+    @property
+    def destinations(self) -> tuple[Place, ...]:
+        """Where every file that the job writes will be found."""
+        return tuple(self.destination_of(path) for path in self.outputs)
+
+    def destination_of(self, path: Path) -> Place:
+        """Return where a file that the job writes will be found."""
+        if self.remote is None or not self.remote.results:
+            return path
+        return f"{self.remote.results}/{path.relative_to(self.remote.made).as_posix()}"
 
     @property
     def outputs(self) -> dict[Path, Kind]:
-        """Every file that the job writes, and its kind."""
+        """Every file that the job writes on this machine, and its kind."""
         places: list[tuple[Path | None, Kind]] = [
             (self.timeline, "timeline"),
             (self.video, "video"),

@@ -1,5 +1,6 @@
 """What all figures share: how they are saved, and how quiet their axes are."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def save(figure: Figure, out: Path) -> None:
     """
     check_suffix(out, "plot")
     kind = out.suffix.lower().removeprefix(".")
-    with whole_file(out) as temporary:
+    with whole_file(out) as temporary, warnings.catch_warnings():
+        # a name in a script that the font lacks is drawn as boxes, which needs no telling
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         figure.savefig(temporary, format=kind, dpi=DPI, metadata=_UNDATED.get(kind))
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from fer_video.errors import OutputError
+from fer_video.errors import OutputError, VideoError
 
 Kind = Literal["timeline", "video", "plot", "report"]
 
@@ -44,6 +44,21 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def check_exists(path: Path) -> None:
+    """Make sure that an input is there, whatever it is.
+
+    Raises:
+        VideoError: It is not, or may not be looked at.
+    """
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        reason = "it is a link to a file that is gone" if path.is_symlink() else "no such file"
+        raise VideoError(path, reason) from error
+    except (OSError, ValueError) as error:  # a ValueError where there is a zero in the name
+        raise VideoError(path, _reason(error)) from error
+
+
 def check_suffix(path: Path, kind: Kind) -> None:
     """Make sure that a path ends as files of its kind do.
 
@@ -62,7 +77,8 @@ def check_output(path: Path, kind: Kind, force: bool, inputs: Iterable[Path]) ->
             ``force`` is false, or it lies where nothing can be written.
     """
     check_suffix(path, kind)
-    if path.resolve() in {source.resolve() for source in inputs}:
+    # unlike Path.resolve, realpath bears links that lead in a circle
+    if os.path.realpath(path) in {os.path.realpath(source) for source in inputs}:
         raise OutputError(path, "it is read by this very command; name another file")
     if path.is_dir():
         raise OutputError(path, "it is a folder; name a file")
@@ -81,5 +97,5 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _reason(error: OSError | ValueError) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -1,36 +1,23 @@
-"""From what a user names to jobs; what cannot work is refused before anything heavy is loaded."""
+"""From recordings to jobs; what cannot work is refused before anything heavy is loaded."""
 
+import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from fer_video.errors import VideoError
-from fer_video.events import Job
+from fer_video import stores
+from fer_video.addresses import Place
+from fer_video.errors import OutputError
+from fer_video.events import Job, Remote
 from fer_video.files import check_output
-from fer_video.options import AnalysisOptions, OutputOptions, TableFormat
+from fer_video.inputs import Source
+from fer_video.options import AnalysisOptions, OutputOptions, SpoolOptions, TableFormat
+from fer_video.spool import spool_bytes, spool_folder
+from fer_video.stores import Stored
 
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".3gp",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".ogv",
-        ".ogg",
-        ".wmv",
-        ".asf",
-        ".flv",
-        ".gif",
-    ]
-)
-"""What a folder run takes for a recording, in any case."""
+_PART_BYTES = 200
+"""Longest part of a result's path without its suffix; file systems hold 255 bytes."""
 
 
 def job_for(
@@ -48,55 +35,98 @@ def job_for(
 
 @dataclass(frozen=True, kw_only=True)
 class FolderOutputs:
-    """What a folder run writes for each recording."""
+    """What a run over many recordings writes for each of them."""
 
     table: TableFormat = "parquet"
     videos: bool = False
     plots: bool = False
 
 
-def jobs_below(
-    folder: Path,
-    out: Path,
-    wanted: FolderOutputs,
-    options: AnalysisOptions,
-    output: OutputOptions,
-) -> list[Job]:
-    """Describe the work on every recording below a folder, in the order of their names.
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What holds for all recordings of a run over many."""
+
+    out: Place
+    """Folder of the results, or its address."""
+    wanted: FolderOutputs = field(default_factory=FolderOutputs)
+    options: AnalysisOptions = field(default_factory=AnalysisOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+    spool: SpoolOptions = field(default_factory=SpoolOptions)
+
+
+def jobs_for(sources: Iterable[Source], plan: Plan) -> list[Job]:
+    """Describe the work on many recordings, in their order."""
+    return [_job(source, plan) for source in sources]
+
+
+def _job(source: Source, plan: Plan) -> Job:
+    remote = _remote(source, plan)
+    name = result_name(source.name)
+    recording = source.place
+    if isinstance(recording, Stored):
+        recording = remote.copies / "recording" / Path(name).name
+    folder = plan.out if isinstance(plan.out, Path) else remote.made
+    wanted = plan.wanted
+    return Job(
+        recording,
+        source.name,
+        timeline=folder / "timelines" / f"{name}.{wanted.table}",
+        video=folder / "videos" / f"{name}.mp4" if wanted.videos else None,
+        plot=folder / "plots" / f"{name}.png" if wanted.plots else None,
+        options=plan.options,
+        output=plan.output,
+        remote=remote if remote.recording or remote.results else None,
+    )
+
+
+def _remote(source: Source, plan: Plan) -> Remote:
+    # the same job has the same folder, so that two processes never do it at once
+    job_key = hashlib.sha256(os.fsencode(f"{source.identity}\n{plan.out}")).hexdigest()
+    stored = source.place if isinstance(source.place, Stored) else None
+    return Remote(
+        copies=spool_folder(plan.spool) / job_key[:16],
+        spool_bytes=spool_bytes(plan.spool),
+        recording=stored.address if stored else "",
+        size_bytes=stored.size_bytes if stored else 0,
+        version=stored.version if stored else "",
+        results=plan.out if isinstance(plan.out, str) else "",
+    )
+
+
+def result_name(name: str) -> str:
+    """Turn a recording's name into a path that lies below a folder, whatever the name.
+
+    A name on a store may have parts that lead elsewhere or that no file system holds.
+
+    >>> result_name("visits/a.mp4"), result_name("../etc//a.mp4")
+    ('visits/a.mp4', '%2E%2E/etc/%/a.mp4')
+    """
+    return "/".join(map(_safe_part, name.split("/")))
+
+
+def _safe_part(part: str) -> str:
+    if part in ("", ".", ".."):
+        return part.replace(".", "%2E") or "%"
+    part = part.replace("\0", "%00")
+    encoded = part.encode()
+    if len(encoded) <= _PART_BYTES:
+        return part
+    digest = hashlib.sha256(encoded).hexdigest()[:8]
+    return f"{encoded[: _PART_BYTES - 9].decode(errors='ignore')}~{digest}"
+
+
+def check_results_folder(out: Place) -> None:
+    """Make sure, before any work, that results can be written below a folder or an address.
 
     Raises:
-        VideoError: There is no recording below the folder.
+        OutputError: They cannot.
     """
-    jobs = []
-    for recording in _recordings_below(folder, besides=out):
-        name = recording.relative_to(folder).as_posix()
-        jobs.append(
-            Job(
-                recording,
-                name,
-                timeline=out / "timelines" / f"{name}.{wanted.table}",
-                video=out / "videos" / f"{name}.mp4" if wanted.videos else None,
-                plot=out / "plots" / f"{name}.png" if wanted.plots else None,
-                options=options,
-                output=output,
-            )
-        )
-    if not jobs:
-        raise VideoError(folder, "no recording lies in or below this folder")
-    return jobs
-
-
-def _recordings_below(folder: Path, besides: Path) -> Iterator[Path]:
-    """Find recordings; results of an earlier run and hidden files are none."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and Path(parent, name).resolve() != besides.resolve()
-        )
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES:
-                yield Path(parent, name)
+    if isinstance(out, str):
+        stores.check_writable(out)
+    elif out.exists() and not out.is_dir():
+        raise OutputError(out, "it is a file: a run over many recordings needs a folder")
+    elif not out.exists() and out.suffix.lower() in (".parquet", ".csv"):
+        raise OutputError(out, "many recordings give as many files: name a folder for them")
 
 
 def check_outputs(job: Job) -> None:
@@ -107,4 +137,8 @@ def check_outputs(job: Job) -> None:
             or is the recording itself.
     """
     for path, kind in job.outputs.items():
-        check_output(path, kind, job.output.force, inputs=[job.recording])
+        destination = job.destination_of(path)
+        if isinstance(destination, Path):
+            check_output(path, kind, job.output.force, inputs=[job.recording])
+        elif not job.output.force and stores.exists(destination):
+            raise OutputError(destination, "it exists; use --force to replace it")

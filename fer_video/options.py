@@ -1,6 +1,7 @@
 """What a user can choose, grouped by stage. The only home of defaults; validated when built."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from fer_video.errors import OptionError
@@ -190,6 +191,19 @@ _SUITED_RATES: dict[Optimizer, _SuitedRate] = {
     "sgd-nesterov": _SuitedRate(learning_rate=0.1, weight_decay=5e-4),
     "rmsprop": _SuitedRate(learning_rate=1e-3, weight_decay=0.0),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpoolOptions:
+    """Where the local copies of what lies on a store are kept while they are worked on."""
+
+    folder: Path | None = None
+    """A folder of each user is made below it; None takes the system's for temporary files."""
+    size_gb: float = 20.0
+    """Room for all copies of one user on one machine, in GB of 10^9 bytes."""
+
+    def __post_init__(self) -> None:
+        _require(self.size_gb > 0, "--spool-gb", self.size_gb, "above 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from fer_video.colors import color_of
+from fer_video.errors import one_line
 from fer_video.figures import QUIET, plain_axes, save
 from fer_video.labels import Language, display_name
 from fer_video.options import PlotStyle, ViewOptions
@@ -25,6 +26,8 @@ POINTS_PER_PANEL = 1500
 """Most points along the time axis: more than a printed page can show side by side."""
 SHORTEST_GAP_S = 0.5
 """Samples of a track at least this far apart may be a gap; nearer ones never are."""
+_TITLE_LENGTH = 80
+"""Characters of the title that the width holds."""
 
 # hatched, since a plain gray would be read as the gray of neutral
 _NO_FACE: dict[str, Any] = {
@@ -90,7 +93,7 @@ def draw_timeline(table: pd.DataFrame, view: ViewOptions, title: str | None = No
     tracks = _longest_tracks(table)
     figure = Figure(figsize=(9.0, _height_in(len(tracks) or 1)), layout="constrained")
     if not tracks:
-        figure.suptitle(title or "", fontsize=11)
+        figure.suptitle(_fitting(title), fontsize=11, parse_math=False)
         figure.text(0.5, 0.4, _WORDS[view.language]["empty"], ha="center", fontsize=10)
         return figure
     shown = smooth(table, view.smooth_s)
@@ -235,9 +238,16 @@ def _add_legend(
         handles.append(Patch(**_NO_FACE))
         names.append(_WORDS[view.language]["no face"])
     # the title belongs to the legend: a figure's own title would be drawn over it
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names), fontsize=8.5,
-                  title=title, title_fontsize=11, frameon=False, handlelength=1.2,
-                  handletextpad=0.5, columnspacing=1.4)  # fmt: skip
+    legend = figure.legend(handles, names, loc="outside upper center", ncols=len(names),
+                           fontsize=8.5, title=_fitting(title), title_fontsize=11, frameon=False,
+                           handlelength=1.2, handletextpad=0.5, columnspacing=1.4)  # fmt: skip
+    legend.get_title().set_parse_math(False)  # a name may hold dollars
+
+
+def _fitting(title: str | None) -> str:
+    """Write a name on one line that is no wider than the figure."""
+    line = one_line(title or "")
+    return line if len(line) <= _TITLE_LENGTH else f"{line[:48]} ... {line[-27:]}"
 
 
 def _add_notes(figure: Figure, shown: int, total: int, view: ViewOptions) -> None:

@@ -126,7 +126,7 @@ class _Crew:
         for child in self._busy():
             yield from child.said()
             if child.job is not None and (reason := child.breaks_limit()):
-                failed = Failed(child.job, WorkerLost(child.job.recording, reason))
+                failed = Failed(child.job, WorkerLost(child.job.source, reason))
                 child.end()
                 yield failed
         self._children = [child for child in self._children if not child.ended]
@@ -227,11 +227,11 @@ def _death(job: Job, exit_code: int | None) -> WorkerLost:
     """Tell how the process that worked on a job died."""
     if exit_code == -signal.SIGKILL:
         reason = "its process was killed, as a machine does that runs out of memory"
-        return _Killed(job.recording, f"{reason}; try fewer --jobs")
+        return _Killed(job.source, f"{reason}; try fewer --jobs")
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
-        return WorkerLost(job.recording, f"its process crashed ({name}); {DAMAGED}")
-    return WorkerLost(job.recording, f"its process ended with code {exit_code}")
+        return WorkerLost(job.source, f"its process crashed ({name}); {DAMAGED}")
+    return WorkerLost(job.source, f"its process ended with code {exit_code}")
 
 
 def _serve(connection: Connection, work: Work, n_threads: int) -> None:

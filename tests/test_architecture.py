@@ -9,11 +9,11 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 
 LAYERS = """
 errors colors types quiet gpu
-labels files container sampling
-options cuts planes decoding litert backend figures learn.faces learn.archive
+labels files addresses sampling
+options cuts container stores lists planes decoding litert backend figures learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
-video yunet track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
-nets weights detect canvas plot jobs processes learn.space learn.pictures learn.charts
+video yunet track crop timeline engine inputs spool nets.plain nets.xception nets.vgg nets.resnet
+nets weights detect canvas plot jobs processes transfer learn.space learn.pictures learn.charts
 lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
 classify learn.findings learn.sources
 annotate pipeline learn.measures learn.report learn.batches learn.teachers learn.validate
@@ -76,7 +76,7 @@ def test_analysis_never_imports_the_learning_half() -> None:
 
 def test_the_commands_load_nothing_heavy_before_they_are_used() -> None:
     heavy = ["keras", "tensorflow", "cv2", "av", "numpy", "pandas", "pyarrow", "matplotlib"]
-    heavy += ["sklearn", "optuna", "plotly", "ai_edge_litert"]
+    heavy += ["sklearn", "optuna", "plotly", "ai_edge_litert", "fsspec", "filelock"]
     code = f"import sys, fer_video.cli; print([m for m in {heavy} if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

@@ -354,11 +354,17 @@ def test_every_default_of_a_command_is_that_of_the_options() -> None:
         options.ClassifyOptions,
         options.WorkOptions,
         options.ViewOptions,
+        options.SpoolOptions,
     ]
     defaults = {
         name: field.default for home in homes for name, field in home.__dataclass_fields__.items()
     }
-    renamed = {"style": "plot_style", "n_jobs": "jobs"}
+    renamed = {
+        "style": "plot_style",
+        "n_jobs": "jobs",
+        "spool": "folder",
+        "spool_gb": "size_gb",
+    }
     for command in (cli.analysis.analyze, cli.analysis.plot, cli.analysis.annotate):
         for name, parameter in inspect.signature(command).parameters.items():
             home_name = renamed.get(name, name)

@@ -431,6 +431,13 @@ def test_a_web_address_is_refused(address) -> None:
     assert refusal(Path(address)) == "it is a web address: download the recording first"
 
 
+def test_a_web_address_is_refused_without_repeating_what_may_be_secret() -> None:
+    with pytest.raises(VideoError) as caught, open_recording(Path("https://me:pw@host/a?sig=pw")):
+        pass
+    assert "https:/host/a" in str(caught.value)
+    assert "pw" not in str(caught.value)
+
+
 def test_a_folder_a_pipe_and_an_empty_file_are_refused(tmp_path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "empty.mp4").touch()

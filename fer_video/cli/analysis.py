@@ -29,7 +29,10 @@ from fer_video.cli.arguments import (
     Model,
     Quiet,
     Recording,
+    Recordings,
     Smooth,
+    Spool,
+    SpoolGb,
     Start,
     Style,
     Timeline,
@@ -41,6 +44,7 @@ from fer_video.options import (
     DetectOptions,
     OutputOptions,
     SampleOptions,
+    SpoolOptions,
     TableFormat,
     TrackOptions,
     ViewOptions,
@@ -53,22 +57,21 @@ if TYPE_CHECKING:
 
 @app.command()
 def analyze(
-    recording: Annotated[
-        Path, typer.Argument(help="A recording, or a folder of them.", show_default=False)
-    ],
+    recordings: Recordings,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="Timeline to write, .parquet or .csv; for a folder, the folder of results.",
+            help="Timeline to write, .parquet or .csv; for many recordings, the folder of results "
+            "or its address.",
             show_default="<recording>.parquet beside it",
         ),
     ] = None,
     video: Annotated[Path | None, typer.Option(help="Write an annotated video too, .mp4.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a plot too: .png, .svg or .pdf.")] = None,
-    videos: Annotated[bool, typer.Option("--videos", help="Folder: annotated videos too.")] = False,
-    plots: Annotated[bool, typer.Option("--plots", help="Folder: plots too.")] = False,
+    videos: Annotated[bool, typer.Option("--videos", help="Many: annotated videos too.")] = False,
+    plots: Annotated[bool, typer.Option("--plots", help="Many: plots too.")] = False,
     table: Annotated[
-        TableFormat, typer.Option("--format", help="Folder: parquet or csv.")
+        TableFormat, typer.Option("--format", help="Many: parquet or csv.")
     ] = "parquet",
     fps: Fps = SampleOptions.fps,
     start_s: Start = SampleOptions.start_s,
@@ -91,6 +94,8 @@ def analyze(
     max_memory_gb: MaxMemory = WorkOptions.max_memory_gb,
     max_cpu_hours: MaxCpu = WorkOptions.max_cpu_hours,
     max_stall_s: MaxStall = WorkOptions.max_stall_s,
+    spool: Spool = SpoolOptions.folder,
+    spool_gb: SpoolGb = SpoolOptions.size_gb,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -116,27 +121,39 @@ def analyze(
     )
     view = ViewOptions(language=language, smooth_s=smooth_s, plot_style=style)
     output = OutputOptions(force=force, view=view)
-    is_folder = recording.is_dir()
-    _check_shape(is_folder, out, alone=(video, plot), below=(videos, plots))
+    spooling = SpoolOptions(folder=spool, size_gb=spool_gb)
 
+    from fer_video import inputs, weights
     from fer_video import jobs as planning
-    from fer_video import weights
+    from fer_video.addresses import place_of
 
+    alone = inputs.single_file(recordings)
+    results = None if out is None else place_of(out)
+    if isinstance(results, str):
+        alone = None  # at an address there are folders of results only
+    _check_shape(alone is not None, of_one=(video, plot), of_many=(videos, plots))
     # what cannot work is told at once, not after all that has to be loaded
     weights.find(model)
-    if is_folder and out is not None:
-        wanted = planning.FolderOutputs(table=table, videos=videos, plots=plots)
-        jobs = planning.jobs_below(recording, out, wanted, options, output)
-    else:
-        jobs = [planning.job_for(recording, out, video, plot, options, output)]
+    if alone is not None:
+        timeline = results if isinstance(results, Path) else None
+        jobs = [planning.job_for(alone, timeline, video, plot, options, output)]
         planning.check_outputs(jobs[0])
+    elif results is None:
+        raise OptionError("a run over many recordings needs --out FOLDER for its results")
+    else:
+        wanted = planning.FolderOutputs(table=table, videos=videos, plots=plots)
+        plan = planning.Plan(
+            out=results, wanted=wanted, options=options, output=output, spool=spooling
+        )
+        jobs = planning.jobs_for(inputs.find_recordings(recordings, results), plan)
+        planning.check_results_folder(results)
 
     from fer_video import console
     from fer_video.processes import ProcessEngine, processes_for
 
     engine = ProcessEngine(processes_for(work, len(jobs)), work)
-    report = console.show(engine.run(_work, jobs), jobs, quiet)
-    _raise_failures(report, is_folder)
+    report = console.show(engine.run(_work, jobs), jobs, quiet, alone is not None)
+    _raise_failures(report, alone is None)
 
 
 def _work(job: "Job") -> "Iterator[Event]":
@@ -146,29 +163,26 @@ def _work(job: "Job") -> "Iterator[Event]":
 
 
 def _check_shape(
-    is_folder: bool,
-    out: Path | None,
-    alone: tuple[Path | None, ...],
-    below: tuple[bool, ...],
+    is_alone: bool,
+    of_one: tuple[Path | None, ...],
+    of_many: tuple[bool, ...],
 ) -> None:
-    """Refuse options that do not fit a folder, or a single recording."""
-    if is_folder and out is None:
-        raise OptionError("a folder of recordings needs --out FOLDER for its results")
-    if is_folder and any(path is not None for path in alone):
-        raise OptionError("--video and --plot name one file; for a folder use --videos, --plots")
-    if not is_folder and any(below):
-        raise OptionError("--videos and --plots are for a folder; use --video FILE, --plot FILE")
+    """Refuse options that do not fit many recordings, or a single one."""
+    if not is_alone and any(path is not None for path in of_one):
+        raise OptionError("--video and --plot name one file; for many use --videos, --plots")
+    if is_alone and any(of_many):
+        raise OptionError("--videos and --plots are for many; use --video FILE, --plot FILE")
 
 
-def _raise_failures(report: Any, is_folder: bool) -> None:
+def _raise_failures(report: Any, are_many: bool) -> None:
     """End with the exit code that the report asks for."""
-    if report.failed and not is_folder:
+    if report.failed and not are_many:
         raise report.failed[0].error
     if report.failed:
         names = tuple(event.job.name for event in report.failed)
         raise SomeFailed(names, len(report.failed) + len(report.finished))
     for event in report.finished:
-        if event.summary.ended_early_s is not None and not is_folder:
+        if event.summary.ended_early_s is not None and not are_many:
             raise Partial(event.job.recording, event.summary.ended_early_s)
 
 

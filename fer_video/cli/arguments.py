@@ -9,9 +9,29 @@ from fer_video.labels import Language
 from fer_video.options import DetectorName, DeviceChoice, PlotStyle
 
 Recording = Annotated[Path, typer.Argument(help="A recording.", show_default=False)]
+Recordings = Annotated[
+    list[str],
+    typer.Argument(
+        help='Recordings, folders, patterns such as "visits/**/*.mp4", @LIST for a text file of '
+        "paths, addresses such as s3://bucket/visits.",
+        metavar="RECORDINGS",
+        show_default=False,
+    ),
+]
 Timeline = Annotated[Path, typer.Argument(help="Its timeline.", show_default=False)]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing results.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Spool = Annotated[
+    Path | None,
+    typer.Option(
+        "--spool",
+        help="Folder for local copies of what is at an address.",
+        show_default="the system's for temporary files",
+    ),
+]
+SpoolGb = Annotated[
+    float, typer.Option("--spool-gb", help="Room for all local copies together, in GB.")
+]
 Lang = Annotated[Language, typer.Option("--lang", help="Language of labels: en or fr.")]
 Smooth = Annotated[
     float,

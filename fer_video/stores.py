@@ -1,0 +1,187 @@
+"""Stores that are reached by an address, such as S3: list, fetch, put. The only home of fsspec."""
+
+import errno
+import os
+import secrets
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_video.addresses import scheme_of
+from fer_video.errors import FerVideoError, MissingExtra, OptionError, OutputError, VideoError
+
+_CHUNK_BYTES = 4 * 2**20
+_OBJECT_STORES = frozenset(["abfs", "abfss", "adl", "az", "gcs", "gs", "oci", "oss", "s3", "s3a"])
+"""Schemes of stores that know no folders: an object appears with its last byte."""
+_IN_THE_EXTRA = frozenset(["s3", "s3a"])
+_VERSION_KEYS = ("ETag", "etag", "generation", "LastModified", "last_modified", "mtime", "created")
+"""Where file systems keep what changes with the content, the most telling first."""
+_PROBE = ".fer-video-may-write"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file on a store."""
+
+    address: str
+    name: str
+    """Its path below what was asked for."""
+    size_bytes: int
+    version: str
+    """What the store says about its content, such as an ETag; empty if it says nothing."""
+
+
+def files_at(address: str) -> list[Stored]:
+    """Describe the file at an address, or all files below it, in the order of their names.
+
+    Raises:
+        VideoError: There is nothing, or the store refuses or cannot be reached.
+        MissingExtra: No package for such addresses is installed.
+    """
+    with _told(VideoError, address):
+        store, root = _open(address)
+        store.invalidate_cache()
+        about_root = store.info(root)
+        is_file = about_root["type"] == "file"
+        found = {root: about_root} if is_file else store.find(root, detail=True)
+    files = [
+        _stored(address, root, path, about)
+        for path, about in found.items()
+        if about["type"] == "file"  # some stores list a folder as an object of its own
+    ]
+    return sorted(files, key=lambda file: file.name)
+
+
+def _stored(address: str, root: str, path: str, about: dict[str, Any]) -> Stored:
+    below = path.removeprefix(root).removeprefix("/")
+    version = next((about[key] for key in _VERSION_KEYS if about.get(key)), "")
+    return Stored(
+        address=f"{address}/{below}" if below else address,
+        name=below or path.rpartition("/")[2],
+        size_bytes=about["size"] or 0,
+        version=str(version).strip('"'),
+    )
+
+
+def fetch(address: str, size_bytes: int, path: Path) -> Generator[int, None, None]:
+    """Copy a file to ``path``, yielding the number of bytes that are there.
+
+    Raises:
+        VideoError: It cannot be read, or is not as long as it was said to be.
+    """
+    done_bytes = 0
+    with _told(VideoError, address):
+        store, key = _open(address)
+        path.touch()
+        # not emptied before: its length holds room in the spool
+        with store.open(key, "rb") as remote, path.open("r+b") as file:
+            while chunk := remote.read(_CHUNK_BYTES):
+                done_bytes += len(chunk)
+                if done_bytes > size_bytes:
+                    break
+                file.write(chunk)
+                yield done_bytes
+    if done_bytes != size_bytes:
+        raise VideoError(address, "it changed while it was copied: analyze it again")
+
+
+def put(path: Path, address: str) -> None:
+    """Copy a file to an address, where it appears whole or not at all.
+
+    Raises:
+        OutputError: The store refuses or cannot be reached.
+    """
+    with _told(OutputError, address):
+        store, key = _open(address)
+        if scheme_of(address) in _OBJECT_STORES:
+            store.put_file(str(path), key)
+            return
+        folder, _, name = key.rpartition("/")
+        temporary = f"{folder}/.{secrets.token_hex(4)}.{name}"
+        store.makedirs(folder, exist_ok=True)
+        try:
+            store.put_file(str(path), temporary)
+            store.mv(temporary, key)
+        finally:
+            with suppress(Exception):
+                store.rm_file(temporary)
+
+
+def exists(address: str) -> bool:
+    """Tell whether there is a file at an address.
+
+    Raises:
+        OutputError: The store cannot be reached.
+    """
+    with _told(OutputError, address):
+        store, key = _open(address)
+        store.invalidate_cache()
+        return bool(store.exists(key))
+
+
+def check_writable(address: str) -> None:
+    """Make sure, before any work, that files can be put below an address, by doing it.
+
+    Raises:
+        OutputError: They cannot.
+    """
+    probe = f"{address}/{_PROBE}"
+    with _told(OutputError, address):
+        store, key = _open(probe)
+        if scheme_of(address) not in _OBJECT_STORES:  # there it would make a new bucket
+            store.makedirs(key.rpartition("/")[0], exist_ok=True)
+        store.pipe_file(key, b"")
+        with suppress(PermissionError):  # who may write need not be allowed to delete
+            store.rm_file(key)
+
+
+def _open(address: str) -> tuple[Any, str]:
+    """Return the store of an address, and the path within it.
+
+    Raises:
+        MissingExtra: A package is missing that fer-video[remote] brings.
+        OptionError: No installed package reads such addresses.
+    """
+    scheme = scheme_of(address) or ""
+    try:
+        import fsspec
+
+        kind = fsspec.get_filesystem_class(scheme)
+        # not fsspec.url_to_fs: it takes a "::" in the name of a file for a chain of stores
+        return kind(**kind._get_kwargs_from_urls(address)), kind._strip_protocol(address)
+    except ModuleNotFoundError as error:
+        raise MissingExtra("remote", f"{scheme}://") from error
+    except ImportError as error:
+        if scheme in _IN_THE_EXTRA:
+            raise MissingExtra("remote", f"{scheme}://") from error
+        raise OptionError(f"{scheme}:// needs a package of its own: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"no package that is installed reads {scheme}:// addresses") from error
+
+
+@contextmanager
+def _told(kind: type[VideoError] | type[OutputError], address: str) -> Iterator[None]:
+    """Say in our own words what went wrong at a store.
+
+    Theirs may quote a request with its signature, hence also ``from None``.
+    """
+    try:
+        yield
+    except FerVideoError:
+        raise
+    except Exception as error:
+        raise kind(address, _reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "the store has no such object or bucket"
+    if isinstance(error, PermissionError):
+        return "the store denies access: check the credentials and what they permit"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return os.strerror(error.errno).lower()
+    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
+        return "there are no credentials for it in the environment or a configuration file"
+    return f"the store cannot be reached or does not answer ({type(error).__name__})"

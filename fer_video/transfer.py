@@ -1,0 +1,94 @@
+"""A job whose recording or results lie on a store, done on local copies."""
+
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from fer_video import stores
+from fer_video.errors import OutputError, VideoError
+from fer_video.events import Advanced, Event, Job, Remote, Stage
+from fer_video.spool import give_back, take_room
+
+T = TypeVar("T")
+Work = Callable[[Job], Generator[Event, None, Event]]
+
+_BEAT_S = 1.0
+"""Seconds between two signs of life while something is copied."""
+
+
+def on_copies(work: Work, job: Job) -> Generator[Event, None, Event]:
+    """Do the work of a job; what of it lies on a store is copied from there, or to there.
+
+    Args:
+        work: Yields what happens, and returns the event that ends it.
+        job: What it is given.
+
+    Returns:
+        What the work returned, after its results were put to their addresses, the timeline last.
+
+    Raises:
+        VideoError: The recording cannot be copied or read.
+        OutputError: A result cannot be written or put to its address.
+    """
+    remote = job.remote
+    if remote is None:
+        return (yield from work(job))
+    with _named_by_addresses(job):
+        held = yield from _telling(job, "fetch", take_room(job, remote))
+        try:
+            if remote.recording:
+                copied = stores.fetch(remote.recording, remote.size_bytes, job.recording)
+                yield from _telling(job, "fetch", copied)
+            ended = yield from work(job)
+            if remote.results:
+                yield from _put_results(job, remote)
+        finally:
+            give_back(remote, held)
+    return ended
+
+
+def _put_results(job: Job, remote: Remote) -> Iterator[Event]:
+    made = sorted(path for path in remote.made.rglob("*") if path.is_file())
+    # who sees a timeline may rely on what belongs to it
+    made.sort(key=lambda path: path == job.timeline)
+    with ThreadPoolExecutor(1, "put") as pool:
+        for path in made:
+            putting = pool.submit(stores.put, path, str(job.destination_of(path)))
+            yield from _telling(job, "put", _until_done(putting))
+
+
+def _until_done(task: "Future[None]") -> Generator[None, None, None]:
+    while not wait([task], _BEAT_S).done:
+        yield
+    task.result()
+
+
+def _telling(
+    job: Job, stage: Stage, steps: Generator[object, None, T]
+) -> Generator[Event, None, T]:
+    """Turn steps into signs of life: copying is no progress in seconds of recording."""
+    with closing(steps):
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            yield Advanced(job, stage, 0.0, None)
+
+
+@contextmanager
+def _named_by_addresses(job: Job) -> Iterator[None]:
+    """Let errors name what the user named, not its copy."""
+    try:
+        yield
+    except VideoError as error:
+        if error.path != job.recording:
+            raise
+        raise VideoError(job.source, error.reason) from error
+    except OutputError as error:
+        if error.path not in job.outputs:
+            raise
+        raise OutputError(job.destination_of(Path(error.path)), error.reason) from error

@@ -1,0 +1,161 @@
+"""The command on object storage: moto's S3, spoken to over HTTP."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fer_video import cli, read_timeline
+from tests.scenes import Square, picture, steady, write_video
+
+s3fs = pytest.importorskip("s3fs", reason='needs pip install "fer-video[remote]"')
+moto_server = pytest.importorskip("moto.server", reason='needs pip install "fer-video[dev]"')
+
+KEY, SECRET = "AKIATESTONLY12345678", "wJalrXUtnFEMItestonly/bPxRfiCYEXAMPLEKEY"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Start an S3 and return its address."""
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def lab(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["s3fs.S3FileSystem"]:
+    """Make an empty bucket ``lab``; the environment says where, and has the credentials."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    store = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+    store.mkdir("lab")
+    yield store
+    store.rm("lab", recursive=True)
+
+
+def command(*words: object) -> tuple[int, str, str]:
+    """Give a command; return its exit code, stdout and stderr."""
+    result = CliRunner().invoke(cli.app, [str(word) for word in words])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def command_apart(*words: object) -> tuple[int, str, str]:
+    """Give a command in a process of its own, in which libraries log as they do for users."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "fer_video", *map(str, words)], capture_output=True, text=True
+    )
+    return shown.returncode, shown.stdout, shown.stderr
+
+
+def tells_secrets(text: str) -> bool:
+    return any(part in text for part in (KEY, SECRET, SECRET[:12]))
+
+
+def fill(lab, folder: Path) -> None:
+    """Put three recordings, one of them broken, below ``visits``."""
+    first = write_video(folder / "a.mp4", steady(5), lambda _: picture())
+    second = write_video(folder / "b.mkv", steady(5), lambda _: picture(Square(8, 8)))
+    lab.put_file(str(first), "lab/visits/p1/a.mp4")
+    lab.put_file(str(second), "lab/visits/12::30 é?.mkv")
+    lab.pipe_file("lab/visits/bad.mp4", b"no video")
+
+
+def test_recordings_on_s3_become_timelines_on_s3(lab, tmp_path: Path) -> None:
+    fill(lab, tmp_path)
+    spool = tmp_path / "spool"
+    words = ["analyze", "s3://lab/visits", "--out", "s3://lab/results", "--plots",
+             "--spool", spool]  # fmt: skip
+    code, out, err = command_apart(*words)
+    assert (code, out.count("wrote s3://lab/results/timelines/")) == (7, 2)
+    assert err.splitlines() == [
+        "failed: cannot read s3://lab/visits/bad.mp4: not a video file in a format fer-video reads "
+        "(mp4, mov, mkv, webm, avi, ts, ogg, wmv, flv, gif)",
+        "fer-video: 1 of 3 recordings failed (bad.mp4); the others are done",
+    ]
+    assert sorted(lab.find("lab/results")) == [
+        "lab/results/plots/12::30 é?.mkv.png",
+        "lab/results/plots/p1/a.mp4.png",
+        "lab/results/timelines/12::30 é?.mkv.parquet",
+        "lab/results/timelines/p1/a.mp4.parquet",
+    ]
+    assert [path.name for path in spool.rglob("*")][1:] == ["entrance.lock"]
+    lab.get_file("lab/results/timelines/p1/a.mp4.parquet", str(tmp_path / "t.parquet"))
+    table = read_timeline(tmp_path / "t.parquet")
+    assert set(table["recording"]) == {"p1/a.mp4"}
+    source = table.attrs["provenance"]["source"]
+    assert (source["name"], source["bytes"]) == ("a.mp4", (tmp_path / "a.mp4").stat().st_size)
+    assert str(spool) not in str(table.attrs)
+    assert not tells_secrets(out + err + str(table.attrs))
+
+
+def test_recordings_on_s3_become_timelines_here_as_if_they_lay_here(lab, tmp_path: Path) -> None:
+    fill(lab, tmp_path)
+    words = ["s3://lab/visits/p1/a.mp4", tmp_path / "b.mkv", "--out", tmp_path / "results"]
+    code, out, err = command("analyze", *words, "--spool", tmp_path / "spool")
+    assert (code, err) == (0, "")
+    assert out.count(f"wrote {tmp_path}/results/timelines/") == 2
+    assert command("analyze", tmp_path / "a.mp4", "--out", tmp_path / "a.parquet")[0] == 0
+    spooled = tmp_path / "results" / "timelines" / "a.mp4.parquet"
+    assert spooled.read_bytes() == (tmp_path / "a.parquet").read_bytes()
+
+
+def test_what_cannot_work_on_s3_gets_one_line_before_any_work(lab, tmp_path: Path) -> None:
+    fill(lab, tmp_path)
+    spool = ["--spool", tmp_path / "spool"]
+    recordings, results = "s3://lab/visits", ["--out", "s3://lab/results"]
+    cases = [
+        ([recordings], 2, "needs --out FOLDER"),
+        (["s3://lab/nothing", *results], 3, "s3://lab/nothing: the store has no such object"),
+        (["s3://nobody/visits", *results], 3, "s3://nobody/visits: the store has no such object"),
+        ([recordings, "--out", "s3://nobody/results"], 6, "the store has no such object or bucket"),
+        ([recordings, "--out", recordings], 6, "it is an input, too"),
+        ([f"s3://{KEY}:{SECRET}@lab/visits", *results], 2, "leave password, token and query out"),
+        ([recordings, *results, "--spool-gb", "0"], 2, "--spool-gb must be above 0"),
+    ]
+    for words, expected_code, text in cases:
+        code, out, err = command("analyze", *words, *spool)
+        assert (code, out, err.count("\n")) == (expected_code, "", 1)
+        assert text in err
+        assert not tells_secrets(err)
+    assert not lab.exists("nobody")
+    assert lab.find("lab/results") == []
+    assert not (tmp_path / "spool").exists()
+
+
+def test_a_store_that_does_not_answer_is_named_without_its_secrets(lab, monkeypatch) -> None:
+    words = ["analyze", "s3://lab/visits", "--out", "s3://lab/results"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://me:{SECRET[:12]}@127.0.0.1:9")
+    code, out, err = command_apart(*words)
+    assert (code, out) == (3, "")
+    assert err.startswith(
+        "fer-video: cannot read s3://lab/visits: the store cannot be reached or does not answer ("
+    )
+    assert err.count("\n") == 1
+    assert not tells_secrets(err)
+
+
+def test_a_recording_larger_than_the_spool_fails_with_the_reason(lab, tmp_path: Path) -> None:
+    fill(lab, tmp_path)
+    words = ["s3://lab/visits/p1/a.mp4", "--out", tmp_path / "results", "--spool-gb", "1e-6"]
+    code, _, err = command("analyze", *words, "--spool", tmp_path / "spool")
+    assert code == 7
+    assert "more than the spool holds: raise --spool-gb, now 1e-06" in err
+
+
+def test_results_on_s3_are_replaced_only_by_force(lab, tmp_path: Path) -> None:
+    fill(lab, tmp_path)
+    words = ["analyze", "s3://lab/visits/p1", "--out", "s3://lab/r", "--spool", tmp_path / "spool"]
+    assert command(*words)[0] == 0
+    code, _, err = command(*words)
+    assert code == 7
+    assert "s3://lab/r/timelines/a.mp4.parquet: it exists; use --force to replace it" in err
+    assert command(*words, "--force")[0] == 0
