@@ -3,12 +3,14 @@
 And the trials of a search, which the console shows, too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from fer_video.errors import FerVideoError
-from fer_video.files import Kind
+from fer_video.files import Fingerprint, Kind
+from fer_video.manifest import Attempt, Output
 from fer_video.options import AnalysisOptions, OutputOptions
 
 Stage = Literal["analyze", "annotate"]
@@ -27,6 +29,8 @@ class Job:
     plot: Path | None = None
     options: AnalysisOptions = field(default_factory=AnalysisOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+    earlier: Attempt | None = field(default=None, compare=False)
+    """How the manifest says that the recording ended before; None if it says nothing."""
 
     @property
     def outputs(self) -> dict[Path, Kind]:
@@ -81,11 +85,38 @@ class Advanced:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What the results of a recording were made from, and what they are known by."""
+
+    source: Fingerprint
+    """The recording."""
+    model: str
+    """Its name."""
+    model_sha256: str
+    outputs: Mapping[str, Output]
+    """By kind."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A recording is done and its results are whole on disk."""
 
     job: Job
     summary: Summary
+    made: Made | None = None
+    fault: str = ""
+    """Why results that were there could not be kept; empty if nothing was there."""
+    kept: frozenset[Kind] = frozenset()
+    """Results that were there and still true, and so were not written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A recording was done before: its results are whole on disk, and nothing has changed."""
+
+    job: Job
+    summary: Summary
+    made: Made
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +154,4 @@ class TrialEnded:
     """None before the first that came to its end."""
 
 
-Event = Started | Advanced | Finished | Failed
+Event = Started | Advanced | Finished | Skipped | Failed

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -79,6 +80,20 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a file is known by."""
+
+    size_bytes: int
+    sha256: str
+    """Of its content, in hexadecimal."""
+
+
+def fingerprint_of(path: Path) -> Fingerprint:
+    """Size and SHA-256 of a file."""
+    return Fingerprint(path.stat().st_size, sha256_of(path))
 
 
 def _reason(error: OSError) -> str:

@@ -103,8 +103,9 @@ def check_outputs(job: Job) -> None:
     """Make sure, before any work, that a job may write what it is to write.
 
     Raises:
-        OutputError: A file exists without ``--force``, has the wrong suffix, cannot be written,
-            or is the recording itself.
+        OutputError: A file exists that may not be replaced, has the wrong suffix, cannot be
+            written, or is the recording itself.
     """
     for path, kind in job.outputs.items():
-        check_output(path, kind, job.output.force, inputs=[job.recording])
+        replace = job.output.force or job.output.resume
+        check_output(path, kind, replace, inputs=[job.recording])

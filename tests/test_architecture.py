@@ -9,18 +9,18 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 
 LAYERS = """
 errors colors types quiet gpu
-labels files
-options cuts container backend figures learn.faces learn.archive
+labels files manifest
+options status storage cuts container backend figures learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
 video detect track crop timeline engine nets.plain nets.xception nets.vgg nets.resnet
 nets weights canvas plot jobs learn.space learn.pictures learn.charts
 lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
-classify learn.findings learn.sources
-annotate pipeline learn.measures learn.report learn.batches learn.teachers learn.validate
+classify resume learn.findings learn.sources
+annotate pipeline journal learn.measures learn.report learn.batches learn.teachers learn.validate
 learn.convert learn.evaluate learn.fit batch
 learn.export learn.photographs learn.comparison console
 learn.train learn.tune cli.app cli.arguments
-cli.analysis cli.models cli.learning
+cli.analysis cli.results cli.models cli.learning
 cli
 """.strip().splitlines()
 

@@ -81,7 +81,11 @@ def analyze(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write one emotion timeline per recording."""
+    """Write one emotion timeline per recording.
+
+    A folder is resumed: results of an earlier run are kept where they are still true, and made
+    again where the recording, the options or the model is another one, or where a file is damaged.
+    """
     options = AnalysisOptions(
         sample=SampleOptions(fps=fps, start_s=start_s, end_s=end_s),
         detect=DetectOptions(
@@ -96,8 +100,8 @@ def analyze(
         classify=ClassifyOptions(model=model, batch_size=batch_size, device=device),
     )
     view = ViewOptions(language=language, smooth_s=smooth_s, plot_style=style)
-    output = OutputOptions(force=force, view=view)
     is_folder = recording.is_dir()
+    output = OutputOptions(force=force, resume=is_folder and not force, view=view)
     _check_shape(is_folder, out, alone=(video, plot), below=(videos, plots))
 
     from fer_video import jobs as planning
@@ -105,7 +109,7 @@ def analyze(
     from fer_video.video import open_recording
 
     # what cannot work is told at once, not after all that has to be loaded
-    weights.find(model)
+    spec = weights.find(model)
     if is_folder and out is not None:
         wanted = planning.FolderOutputs(table=table, videos=videos, plots=plots)
         jobs = planning.jobs_below(recording, out, wanted, options, output)
@@ -114,11 +118,17 @@ def analyze(
         with open_recording(recording):
             planning.check_outputs(jobs[0])
 
-    from fer_video import batch, console
+    from fer_video import batch, console, journal, manifest
     from fer_video.engine import SerialEngine
 
     batch.tools_for(options)
-    report = console.show(SerialEngine().run(batch.analyze_job, jobs), jobs, quiet)
+    if is_folder and out is not None:
+        kept_in = out / manifest.MANIFEST_FILE
+        jobs = journal.begin(kept_in, jobs, str(recording.resolve()), spec)
+        events = journal.noted(SerialEngine().run(batch.analyze_job, jobs), kept_in)
+    else:
+        events = SerialEngine().run(batch.analyze_job, jobs)
+    report = console.show(events, jobs, quiet)
     _raise_failures(report, is_folder)
 
 
@@ -143,7 +153,7 @@ def _raise_failures(report: Any, is_folder: bool) -> None:
         raise report.failed[0].error
     if report.failed:
         names = tuple(event.job.name for event in report.failed)
-        raise SomeFailed(names, len(report.failed) + len(report.finished))
+        raise SomeFailed(names, report.n_recordings)
     for event in report.finished:
         if event.summary.ended_early_s is not None and not is_folder:
             raise Partial(event.job.recording, event.summary.ended_early_s)
