@@ -125,7 +125,7 @@ def read(path: Path) -> Iterator[Run | Attempt | None]:
         DataError: There is no such file, or it cannot be read.
     """
     if not path.is_file():
-        raise DataError(path, "no such file")
+        raise DataError(path, "no such file; `fer-video analyze FOLDER --out RESULTS` writes it")
     try:
         with path.open("rb") as file:
             while line := file.readline(MAX_LINE_BYTES):

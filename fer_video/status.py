@@ -61,6 +61,8 @@ class Status:
         at that of one process.
         """
         to_do_bytes = sum(self.to_do.values())
+        if not to_do_bytes:
+            return 0.0
         return self._run.left_s(to_do_bytes) or self._work.left_s(to_do_bytes)
 
     def add(self, entry: Run | Attempt | None) -> None:
@@ -145,7 +147,9 @@ def as_text(status: Status, now: datetime) -> str:
         ago = _span((now - status.last_activity).total_seconds())
         lines.append(f"last activity {ago} ago, {status.last_activity:%Y-%m-%d %H:%M:%S %Z}")
     if status.n_unreadable:
-        lines.append(f"passed over {status.n_unreadable} torn or unknown lines of the manifest")
+        n = status.n_unreadable
+        which = "line of the manifest that is" if n == 1 else "lines of the manifest that are"
+        lines.append(f"passed over {n} {which} torn or unknown")
     for title, found in (("failed", failed), ("partial", partial)):
         if found:
             lines += ["", f"{title}:", *(_wrapped(one) for one in found)]
