@@ -58,7 +58,7 @@ def _draw(job: Job, wanted: set[Kind], summary: Summary) -> Iterator[Event]:
 def _write_timeline(job: Job) -> Generator[Event, None, Provenance]:
     with open_analysis(job.recording, job.options, tools_for(job.options)) as analysis:
         labels = analysis.classifier.spec.labels
-        with open_timeline(job.timeline, job.name, labels) as writer:
+        with open_timeline(job.timeline, job.name, labels, job.scratch) as writer:
             tally = Tally()
             total_s = _expected_s(analysis, job.options)
             reported_s = 0.0

@@ -29,6 +29,8 @@ class Job:
     plot: Path | None = None
     options: AnalysisOptions = field(default_factory=AnalysisOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+    scratch: Path | None = None
+    """Folder for the unfinished timeline; None is beside where it will lie."""
     earlier: Attempt | None = field(default=None, compare=False)
     """How the manifest says that the recording ended before; None if it says nothing."""
 

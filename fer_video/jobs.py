@@ -33,6 +33,11 @@ VIDEO_SUFFIXES = frozenset(
 """What a folder run takes for a recording, in any case."""
 
 
+UNFINISHED = ".unfinished"
+"""Folder in that of the results: Polars and DuckDB read every file among the timelines, also one
+that is hidden or still being written."""
+
+
 def job_for(
     recording: Path,
     timeline: Path | None,
@@ -79,6 +84,7 @@ def jobs_below(
                 plot=out / "plots" / f"{name}.png" if wanted.plots else None,
                 options=options,
                 output=output,
+                scratch=out / UNFINISHED,
             )
         )
     if not jobs:

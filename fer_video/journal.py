@@ -9,13 +9,14 @@ from pathlib import Path
 from fer_video import __version__, manifest
 from fer_video.errors import FerVideoError, Partial
 from fer_video.events import Event, Failed, Finished, Job, Made, Skipped, Started, Summary
+from fer_video.files import remove_leftovers
 from fer_video.manifest import Attempt, Run
 from fer_video.resume import options_digest
 from fer_video.weights import ModelSpec
 
 
 def begin(path: Path, jobs: list[Job], inputs: str, model: ModelSpec) -> list[Job]:
-    """Note what a run sets out to do.
+    """Note what a run sets out to do, and clear away what killed ones left half-written.
 
     Args:
         path: The manifest.
@@ -30,6 +31,7 @@ def begin(path: Path, jobs: list[Job], inputs: str, model: ModelSpec) -> list[Jo
         OutputError: The manifest cannot be written.
         DataError: It cannot be read.
     """
+    remove_leftovers(path.parent)
     earlier = manifest.attempts(path)
     first = jobs[0]
     run = Run(

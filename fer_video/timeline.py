@@ -55,19 +55,22 @@ class TimelineWriter:
 
 
 @contextmanager
-def open_timeline(path: Path, recording: str, emotions: Sequence[str]) -> Iterator[TimelineWriter]:
+def open_timeline(
+    path: Path, recording: str, emotions: Sequence[str], scratch: Path | None = None
+) -> Iterator[TimelineWriter]:
     """Open a timeline for writing; it appears under ``path`` when the block ends well.
 
     Args:
         path: Ends in ``.parquet`` or ``.csv``.
         recording: What the ``recording`` column says.
         emotions: Labels of the model, in its order.
+        scratch: Folder for the unfinished file; see ``files.whole_file``.
 
     Raises:
         OutputError: The suffix is unknown, or the file cannot be written.
     """
     check_suffix(path, "timeline")
-    with whole_file(path) as temporary:
+    with whole_file(path, scratch) as temporary:
         sink = storage.open_sink(temporary, emotions)
         try:
             writer = TimelineWriter(sink, recording, emotions)

@@ -4,14 +4,20 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from fer_video import manifest, read_timeline, weights
+from fer_video import AnalysisOptions, batch, manifest, read_timeline, weights
 from fer_video.errors import DataError
+from fer_video.events import Finished, Job
+from fer_video.jobs import FolderOutputs, jobs_below
 from fer_video.manifest import MANIFEST_FILE, Attempt
+from fer_video.options import OutputOptions
 from fer_video.timeline import check_whole, read_provenance
 from tests.scenes import picture, steady, truncate, write_video
 from tests.test_cli import run
@@ -43,6 +49,22 @@ def lines_of(folder: Path) -> list[Attempt]:
 def contents(folder: Path) -> dict[str, bytes]:
     timelines = folder / "out" / "timelines"
     return {str(path): path.read_bytes() for path in timelines.rglob("*") if path.is_file()}
+
+
+def test_nothing_unfinished_ever_lies_among_the_timelines(folder: Path) -> None:
+    seen = set()
+    for event in batch.analyze_job(_job(folder)):
+        seen |= {path.name for path in (folder / "out" / "timelines").rglob("*.*")}
+        if not isinstance(event, Finished):
+            assert len(list((folder / "out" / ".unfinished").iterdir())) == 1
+    assert seen == {"a.mp4.parquet"}
+
+
+def _job(folder: Path) -> Job:
+    write_video(folder / "in" / "a.mp4", steady(60))
+    wanted = FolderOutputs()
+    options, output = AnalysisOptions(), OutputOptions(resume=True)
+    return jobs_below(folder / "in", folder / "out", wanted, options, output)[0]
 
 
 def test_what_is_done_is_skipped_and_counted_also_what_is_partial(folder: Path) -> None:
@@ -188,6 +210,31 @@ def test_a_killed_run_that_wrote_no_line_has_lost_nothing(folder: Path) -> None:
     path.write_bytes(lines[0] + lines[1] + lines[2][:-20])
     assert analyze(folder)[1] == [UNCHANGED.format(2, "2 recordings")]
     assert [one.recording for one in lines_of(folder)] == ["a.mp4", "sub/b.mp4"]
+
+
+def test_a_run_killed_at_any_moment_goes_on_to_the_rows_of_one_never_killed(folder: Path) -> None:
+    for number in range(6):
+        write_video(folder / "in" / f"{number}.mp4", steady(100), lambda _: picture())
+    analyze(folder)
+    whole = contents(folder)
+    shutil.rmtree(folder / "out")
+    words = ["analyze", str(folder / "in"), "--out", str(folder / "out"), "--plots", "--quiet"]
+    for n_done in (1, 4, 6):
+        killed = subprocess.Popen([sys.executable, "-m", "fer_video", *words])
+        while killed.poll() is None and _n_done(folder) < n_done:
+            time.sleep(0.01)
+        killed.kill()
+        killed.wait()
+    assert analyze(folder, "--plots")[0] == 0
+    assert contents(folder) == whole
+    assert sorted(one.recording for one in lines_of(folder)) == sorted(
+        path.relative_to(folder / "in").as_posix() for path in (folder / "in").rglob("*.mp4")
+    )
+    assert analyze(folder, "--plots")[1] == [UNCHANGED.format(8, "8 recordings")]
+
+
+def _n_done(folder: Path) -> int:
+    return len(manifest.attempts(folder / "out" / MANIFEST_FILE))
 
 
 def test_what_failed_is_tried_again(folder: Path) -> None:
