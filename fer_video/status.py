@@ -91,7 +91,7 @@ class Status:
         size_bytes = attempt.source_bytes
         self._work = _Pace(self._work.size_bytes + size_bytes, self._work.seconds + attempt.work_s)
         if self._run_began:
-            passed_s = (at - self._run_began).total_seconds()
+            passed_s = max(0.0, (at - self._run_began).total_seconds())
             self._run = _Pace(self._run.size_bytes + size_bytes, passed_s)
 
 
