@@ -78,7 +78,6 @@ class Status:
 
     def _add_run(self, run: Run, at: datetime) -> None:
         self._run, self._run_began = _Pace(), at
-        self.runs.pop(run.inputs, None)
         self.runs[run.inputs] = run
         for name in run.recordings:
             if name in self.attempts and not _counts(self.attempts[name], run):

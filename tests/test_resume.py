@@ -316,6 +316,32 @@ def test_no_flipped_bit_changes_a_row_and_is_taken_for_true(folder: Path, name: 
     assert found > (150 if path.suffix == ".parquet" else 299)
 
 
+def test_what_the_checksums_of_a_timeline_leave_out_the_manifest_covers(folder: Path) -> None:
+    analyze(folder)
+    before = contents(folder)
+    path = folder / "out" / "timelines" / "a.mp4.parquet"
+    at = _unnoticed_flip(path)
+    _flip(path, at)
+    assert analyze(folder)[1][-1] == "made again: 1 (damaged timeline)"
+    assert contents(folder) == before
+
+
+def _unnoticed_flip(path: Path) -> int:
+    whole = path.read_bytes()
+    for at in range(_end_of_rows(whole), len(whole)):
+        _flip(path, at)
+        try:
+            read_provenance(path)
+            check_whole(path, "a.mp4")
+        except DataError:
+            continue
+        else:
+            return at
+        finally:
+            path.write_bytes(whole)
+    raise AssertionError("every flip is noticed")
+
+
 def test_a_timeline_of_another_name_is_not_taken(folder: Path) -> None:
     run("analyze", folder / "in" / "a.mp4", "--out", folder / "t.parquet")
     with pytest.raises(DataError, match="it is not of"):
