@@ -3,12 +3,15 @@
 import functools
 from collections.abc import Generator, Iterator
 
-from fer_video.events import Advanced, Event, Finished, Job, Summary
+from fer_video import weights
+from fer_video.events import Advanced, Event, Finished, Job, Skipped, Summary
+from fer_video.files import Kind
 from fer_video.jobs import check_outputs
 from fer_video.options import AnalysisOptions
 from fer_video.pipeline import Analysis, Tools, load_tools, open_analysis
 from fer_video.provenance import Tally
-from fer_video.timeline import open_timeline, read_timeline
+from fer_video.resume import kept, made_of
+from fer_video.timeline import Provenance, open_timeline, read_timeline
 from fer_video.transfer import on_copies
 
 _PROGRESS_S = 1.0
@@ -17,6 +20,8 @@ _PROGRESS_S = 1.0
 
 def analyze_job(job: Job) -> Iterator[Event]:
     """Do the work of one job: timeline, then annotated video and plot if they are wanted.
+
+    What is there and still true is kept if the job is to resume; if that is all, it is skipped.
 
     Raises:
         VideoError: The recording cannot be read.
@@ -27,26 +32,37 @@ def analyze_job(job: Job) -> Iterator[Event]:
 
 
 def _analyze(job: Job) -> Generator[Event, None, Event]:
-    summary = yield from _write_timeline(job)
-    if job.video is not None or job.plot is not None:
-        table = read_timeline(job.timeline)
-        # imported on demand: Matplotlib takes longer to load than the detector and the network
-        if job.video is not None:
-            from fer_video.annotate import annotate
-
-            for done_s in annotate(job.recording, table, job.video, job.output.view):
-                yield Advanced(job, "annotate", done_s, summary.analyzed_s)
-        if job.plot is not None:
-            from fer_video.plot import plot_timeline
-
-            plot_timeline(table, job.plot, job.output.view, title=job.name)
-    return Finished(job, summary)
+    before = kept(job, _model_of(job.options))
+    provenance = before.provenance or (yield from _write_timeline(job))
+    summary = Summary(**provenance["seen"])
+    missing = {kind for kind in job.outputs.values() if kind not in before.outputs}
+    yield from _draw(job, missing & {"video", "plot"}, summary)
+    made = made_of(job, provenance, before.outputs)
+    if not missing:
+        return Skipped(job, summary, made)
+    return Finished(job, summary, made, before.fault, frozenset(before.outputs))
 
 
-def _write_timeline(job: Job) -> Generator[Event, None, Summary]:
+def _draw(job: Job, wanted: set[Kind], summary: Summary) -> Iterator[Event]:
+    if not wanted:
+        return
+    table = read_timeline(job.timeline)
+    # imported on demand: Matplotlib takes longer to load than the detector and the network
+    if job.video is not None and "video" in wanted:
+        from fer_video.annotate import annotate
+
+        for done_s in annotate(job.recording, table, job.video, job.output.view):
+            yield Advanced(job, "annotate", done_s, summary.analyzed_s)
+    if job.plot is not None and "plot" in wanted:
+        from fer_video.plot import plot_timeline
+
+        plot_timeline(table, job.plot, job.output.view, title=job.name)
+
+
+def _write_timeline(job: Job) -> Generator[Event, None, Provenance]:
     with open_analysis(job.recording, job.options, tools_for(job.options)) as analysis:
         labels = analysis.classifier.spec.labels
-        with open_timeline(job.timeline, job.name, labels) as writer:
+        with open_timeline(job.timeline, job.name, labels, job.scratch) as writer:
             tally = Tally()
             total_s = _expected_s(analysis, job.options)
             reported_s = 0.0
@@ -57,7 +73,13 @@ def _write_timeline(job: Job) -> Generator[Event, None, Summary]:
                     yield Advanced(job, "analyze", reported_s, total_s)
             summary = tally.summary(analysis.recording)
             writer.provenance = analysis.provenance(summary)
-    return summary
+    return writer.provenance
+
+
+@functools.cache
+def _model_of(options: AnalysisOptions) -> weights.ModelSpec:
+    """Find a model, once per process; a job that is skipped needs no more of it."""
+    return weights.find(options.classify.model)
 
 
 @functools.cache

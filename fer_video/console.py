@@ -3,13 +3,24 @@
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
 from fer_video.errors import one_line
-from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary, TrialEnded
+from fer_video.events import (
+    Advanced,
+    Event,
+    Failed,
+    Finished,
+    Job,
+    Skipped,
+    Started,
+    Summary,
+    TrialEnded,
+)
 
 
 @dataclass(slots=True)
@@ -18,6 +29,12 @@ class Report:
 
     finished: list[Finished] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def n_recordings(self) -> int:
+        """How many came to an end."""
+        return len(self.finished) + len(self.failed) + len(self.skipped)
 
 
 def show(events: Iterable[Event], jobs: list[Job], quiet: bool, alone: bool = False) -> Report:
@@ -38,7 +55,27 @@ def show(events: Iterable[Event], jobs: list[Job], quiet: bool, alone: bool = Fa
                 report.failed.append(event)
                 if not alone:
                     bar.write(f"failed: {event.error}", error=True)
+            if isinstance(event, Skipped):
+                report.skipped.append(event)
+        if not quiet:
+            for line in closing_lines(report):
+                bar.write(line)
     return report
+
+
+def closing_lines(report: Report) -> list[str]:
+    """Say what an earlier run had done, and what of it could not be kept and why."""
+    lines = []
+    if report.skipped:
+        lines.append(
+            f"skipped {len(report.skipped)} of {_count(report.n_recordings, 'recording')}: "
+            "done before, and nothing has changed"
+        )
+    faults = Counter(event.fault for event in report.finished if event.fault)
+    if faults:
+        why = ", ".join(f"{number} ({fault})" for fault, number in faults.most_common())
+        lines.append(f"made again: {why}")
+    return lines
 
 
 def follow(done_s: Iterable[float], total_s: float, quiet: bool) -> None:
@@ -147,7 +184,11 @@ def _outcome(trial: TrialEnded) -> str:
 
 def describe(event: Finished) -> list[str]:
     """Say what was written and what was seen, for the end of a recording."""
-    written = ", ".join(one_line(place) for place in event.job.destinations)
+    written = ", ".join(
+        one_line(event.job.destination_of(path))
+        for path, kind in event.job.outputs.items()
+        if kind not in event.kept
+    )
     lines = [f"wrote {written}", f"  {_seen(event.summary)}"]
     if event.summary.frames_corrupt:
         lines.append(f"  skipped {_count(event.summary.frames_corrupt, 'corrupt frame')}")
@@ -210,7 +251,7 @@ class _Bar:
                 share if event.job.video is None else share / 2 + 0.5 * (event.stage == "annotate")
             )
             self._show(self._bytes_before + part * size, self._seconds_before + analyzed_s)
-        if isinstance(event, Finished | Failed):
+        if isinstance(event, Finished | Failed | Skipped):
             self._n_done += 1
             self._bytes_before += size
             if isinstance(event, Finished):

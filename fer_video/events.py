@@ -3,13 +3,15 @@
 And the trials of a search, which the console shows, too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from fer_video.addresses import Place
 from fer_video.errors import FerVideoError
-from fer_video.files import Kind
+from fer_video.files import Fingerprint, Kind
+from fer_video.manifest import Attempt, Output
 from fer_video.options import AnalysisOptions, OutputOptions
 
 Stage = Literal["fetch", "analyze", "annotate", "put"]
@@ -71,6 +73,11 @@ class Job:
             return path
         return f"{self.remote.results}/{path.relative_to(self.remote.made).as_posix()}"
 
+    scratch: Path | None = None
+    """Folder for the unfinished timeline; None is beside where it will lie."""
+    earlier: Attempt | None = field(default=None, compare=False)
+    """How the manifest says that the recording ended before; None if it says nothing."""
+
     @property
     def outputs(self) -> dict[Path, Kind]:
         """Every file that the job writes on this machine, and its kind."""
@@ -126,11 +133,38 @@ class Advanced:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What the results of a recording were made from, and what they are known by."""
+
+    source: Fingerprint
+    """The recording."""
+    model: str
+    """Its name."""
+    model_sha256: str
+    outputs: Mapping[str, Output]
+    """By kind."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A recording is done and its results are whole on disk."""
 
     job: Job
     summary: Summary
+    made: Made | None = None
+    fault: str = ""
+    """Why results that were there could not be kept; empty if nothing was there."""
+    kept: frozenset[Kind] = frozenset()
+    """Results that were there and still true, and so were not written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A recording was done before: its results are whole on disk, and nothing has changed."""
+
+    job: Job
+    summary: Summary
+    made: Made
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,4 +202,4 @@ class TrialEnded:
     """None before the first that came to its end."""
 
 
-Event = Started | Advanced | Finished | Failed
+Event = Started | Advanced | Finished | Skipped | Failed

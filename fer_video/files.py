@@ -2,9 +2,12 @@
 
 import hashlib
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,18 +24,28 @@ _SUFFIXES: dict[Kind, tuple[str, ...]] = {
 """The formats that we write."""
 
 
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.[a-z0-9]+", re.DOTALL | re.IGNORECASE)
+_LEFT_AFTER_S = 24 * 3600.0
+"""A temporary file that nobody wrote to for so long is nobody's work any more."""
+
+
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Lend a temporary path beside ``path``; renamed to it on success, removed on any failure.
+def whole_file(path: Path, scratch: Path | None = None) -> Iterator[Path]:
+    """Lend a temporary path; renamed to ``path`` on success, removed on any failure.
+
+    Args:
+        path: The file to write.
+        scratch: Folder for the temporary file, on the same file system; None is beside ``path``.
 
     Raises:
         OutputError: The folder cannot be made or written, or the disk is full.
     """
-    # hidden, so that a folder read as one data set never picks up an unfinished file, and with
-    # the suffix of the result, by which libraries choose the format
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    # hidden, and with the suffix of the result, by which libraries choose the format
+    name = f".{path.stem}.{secrets.token_hex(4)}{path.suffix}"
+    temporary = (scratch or path.parent) / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -57,6 +70,16 @@ def check_exists(path: Path) -> None:
         raise VideoError(path, reason) from error
     except (OSError, ValueError) as error:  # a ValueError where there is a zero in the name
         raise VideoError(path, _reason(error)) from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files below a folder that a killed process left there long ago."""
+    for parent, _, names in os.walk(folder):
+        for name in filter(_TEMPORARY.fullmatch, names):
+            left = Path(parent, name)
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > _LEFT_AFTER_S:
+                    left.unlink()
 
 
 def check_suffix(path: Path, kind: Kind) -> None:
@@ -95,6 +118,20 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a file is known by."""
+
+    size_bytes: int
+    sha256: str
+    """Of its content, in hexadecimal."""
+
+
+def fingerprint_of(path: Path) -> Fingerprint:
+    """Size and SHA-256 of a file."""
+    return Fingerprint(path.stat().st_size, sha256_of(path))
 
 
 def _reason(error: OSError | ValueError) -> str:

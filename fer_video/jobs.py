@@ -20,6 +20,11 @@ _PART_BYTES = 200
 """Longest part of a result's path without its suffix; file systems hold 255 bytes."""
 
 
+UNFINISHED = ".unfinished"
+"""Folder in that of the results: Polars and DuckDB read every file among the timelines, also one
+that is hidden or still being written."""
+
+
 def job_for(
     recording: Path,
     timeline: Path | None,
@@ -75,6 +80,7 @@ def _job(source: Source, plan: Plan) -> Job:
         plot=folder / "plots" / f"{name}.png" if wanted.plots else None,
         options=plan.options,
         output=plan.output,
+        scratch=folder / UNFINISHED,
         remote=remote if remote.recording or remote.results else None,
     )
 
@@ -133,12 +139,13 @@ def check_outputs(job: Job) -> None:
     """Make sure, before any work, that a job may write what it is to write.
 
     Raises:
-        OutputError: A file exists without ``--force``, has the wrong suffix, cannot be written,
-            or is the recording itself.
+        OutputError: A file exists that may not be replaced, has the wrong suffix, cannot be
+            written, or is the recording itself.
     """
     for path, kind in job.outputs.items():
+        may_replace = job.output.force or job.output.resume
         destination = job.destination_of(path)
         if isinstance(destination, Path):
-            check_output(path, kind, job.output.force, inputs=[job.recording])
-        elif not job.output.force and stores.exists(destination):
+            check_output(path, kind, may_replace, inputs=[job.recording])
+        elif not may_replace and stores.exists(destination):
             raise OutputError(destination, "it exists; use --force to replace it")

@@ -173,7 +173,9 @@ class OutputOptions:
     """What is written, and how; changes no number in the result."""
 
     force: bool = False
-    """Whether existing results may be replaced."""
+    """Whether existing results are replaced, true or not."""
+    resume: bool = False
+    """Whether existing results are kept where they are still true, and replaced where not."""
     view: ViewOptions = field(default_factory=ViewOptions)
 
 

@@ -14,6 +14,10 @@ from fer_video.types import Moment
 from fer_video.video import Recording
 from fer_video.weights import ModelSpec
 
+REVISION = 1
+"""Of the rows: raised when the same recording, options and model would give other ones, so that
+timelines from before are made again. A version that changes no row leaves it as it is."""
+
 
 class Tally:
     """Counts moments as they pass."""
@@ -80,6 +84,7 @@ def provenance(
     info = recording.info
     return {
         "fer_video": __version__,
+        "revision": REVISION,
         "verdict": "partial" if summary.partial else "complete",
         "source": _source(info.path)
         | {

@@ -1,6 +1,5 @@
 """The timeline: one tidy table per recording, streamed to disk, whole or absent."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,54 +8,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
+import pyarrow.compute
 
+from fer_video import storage
 from fer_video.errors import DataError
 from fer_video.files import check_suffix, sha256_of, whole_file
-from fer_video.types import LANDMARKS, Moment, Observation
+from fer_video.storage import BOX_COLUMNS, LANDMARK_COLUMNS, Sink
+from fer_video.storage import Provenance as Provenance
+from fer_video.types import Moment, Observation
 
 _ROWS_PER_GROUP = 8192
 """About 1 MB: little is held in memory, and groups are large enough to compress well."""
-_PROVENANCE_KEY = b"fer_video"
-
-_BOX = ("left", "top", "right", "bottom")
-_LANDMARK_COLUMNS = tuple(f"{point}_{axis}" for point in LANDMARKS for axis in "xy")
-
-Provenance = dict[str, Any]
-"""How a timeline was made; see docs/timeline.md."""
-
-
-def schema(emotions: Sequence[str]) -> pa.Schema:
-    """Columns and types of a timeline whose model knows these emotions."""
-    text = pa.dictionary(pa.int32(), pa.string())
-    found = [*_BOX, "face_score"]
-    measured = ["sharpness", "brightness", *_LANDMARK_COLUMNS]
-    kinds: dict[str, pa.DataType] = {
-        "recording": text,
-        "frame": pa.int64(),
-        "pts": pa.int64(),
-        "time_s": pa.float64(),
-        "track": pa.int32(),
-        **dict.fromkeys(found, pa.float32()),
-        "interpolated": pa.bool_(),
-        **dict.fromkeys(measured, pa.float32()),
-        **{f"p_{emotion}": pa.float32() for emotion in emotions},
-        "emotion": text,
-        "confidence": pa.float32(),
-    }
-    return pa.schema(list(kinds.items()))
 
 
 def emotions_of(table: pd.DataFrame) -> tuple[str, ...]:
     """The emotions that a timeline has probabilities for, in the model's order."""
-    return tuple(name.removeprefix("p_") for name in table.columns if name.startswith("p_"))
+    return storage.emotions_among(table.columns)
 
 
 class TimelineWriter:
     """Collects moments and writes them in row groups; see ``open_timeline``."""
 
-    def __init__(self, sink: "_Sink", recording: str, emotions: Sequence[str]) -> None:
+    def __init__(self, sink: Sink, recording: str, emotions: Sequence[str]) -> None:
         self._sink = sink
         self._recording = recording
         self._emotions = tuple(emotions)
@@ -77,39 +50,42 @@ class TimelineWriter:
 
     def _flush(self) -> None:
         if self._rows:
-            self._sink.write(pa.Table.from_pylist(self._rows, self._sink.schema))
+            self._sink.write(self._rows)
             self._rows.clear()
 
 
 @contextmanager
-def open_timeline(path: Path, recording: str, emotions: Sequence[str]) -> Iterator[TimelineWriter]:
+def open_timeline(
+    path: Path, recording: str, emotions: Sequence[str], scratch: Path | None = None
+) -> Iterator[TimelineWriter]:
     """Open a timeline for writing; it appears under ``path`` when the block ends well.
 
     Args:
         path: Ends in ``.parquet`` or ``.csv``.
         recording: What the ``recording`` column says.
         emotions: Labels of the model, in its order.
+        scratch: Folder for the unfinished file; see ``files.whole_file``.
 
     Raises:
         OutputError: The suffix is unknown, or the file cannot be written.
     """
     check_suffix(path, "timeline")
-    with whole_file(path) as temporary:
-        sink = (_CsvSink if _is_csv(path) else _ParquetSink)(temporary, schema(emotions))
+    with whole_file(path, scratch) as temporary:
+        sink = storage.open_sink(temporary, emotions)
         try:
             writer = TimelineWriter(sink, recording, emotions)
             yield writer
             writer.close()
         finally:
             sink.abandon()
-        if _is_csv(path):
-            _write_json(_json_beside(path), writer.provenance)
+        if storage.is_csv(path):
+            storage.write_beside(path, temporary, writer.provenance)
 
 
 def to_frame(moments: Iterable[Moment], recording: str, emotions: Sequence[str]) -> pd.DataFrame:
     """Put moments into the table that ``read_timeline`` gives."""
     rows = [row for moment in moments for row in _rows(moment, recording, tuple(emotions))]
-    return _to_pandas(pa.Table.from_pylist(rows, schema(emotions)))
+    return _to_pandas(pa.Table.from_pylist(rows, storage.schema(emotions)))
 
 
 def read_timeline(path: Path | str) -> pd.DataFrame:
@@ -119,15 +95,36 @@ def read_timeline(path: Path | str) -> pd.DataFrame:
         DataError: The file is missing or is no timeline.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(path, "no such file")
-    try:
-        table, provenance = _read_csv(path) if _is_csv(path) else _read_parquet(path)
-    except (pa.ArrowInvalid, OSError, ValueError, KeyError) as error:
-        raise DataError(path, "it is not a timeline written by fer-video") from error
-    frame = _to_pandas(table)
-    frame.attrs["provenance"] = provenance
+    with storage.reading(path):
+        frame = _to_pandas(storage.read_rows(path))
+        frame.attrs["provenance"] = storage.read_provenance(path)
     return frame
+
+
+def read_provenance(path: Path) -> Provenance:
+    """Read how a timeline was made, and no row of it.
+
+    Raises:
+        DataError: The file is missing, damaged or no timeline.
+    """
+    with storage.reading(path):
+        return storage.read_provenance(path)
+
+
+def check_whole(path: Path, recording: str) -> None:
+    """Read a timeline through, part by part: no bit of a row differs from what was written.
+
+    Args:
+        path: The timeline.
+        recording: What its ``recording`` column must say.
+
+    Raises:
+        DataError: The file is missing or damaged, or tells of another recording.
+    """
+    with storage.reading(path):
+        for names in storage.read_names(path):
+            if pa.compute.unique(names).to_pylist() != [recording]:
+                raise DataError(path, f"it is not of {recording}")
 
 
 def check_source(table: pd.DataFrame, timeline: Path, recording: Path) -> None:
@@ -186,87 +183,16 @@ def _face_columns(seen: Observation, emotions: tuple[str, ...]) -> dict[str, Any
     top = int(seen.probabilities.argmax())
     return {
         "track": seen.face.track_id,
-        **dict(zip(_BOX, seen.face.box, strict=True)),
+        **dict(zip(BOX_COLUMNS, seen.face.box, strict=True)),
         "face_score": seen.face.score,
         "interpolated": seen.face.interpolated,
         "sharpness": seen.sharpness,
         "brightness": seen.brightness,
-        **dict(zip(_LANDMARK_COLUMNS, seen.face.landmarks.ravel().tolist(), strict=True)),
+        **dict(zip(LANDMARK_COLUMNS, seen.face.landmarks.ravel().tolist(), strict=True)),
         **{f"p_{name}": float(p) for name, p in zip(emotions, seen.probabilities, strict=True)},
         "emotion": emotions[top],
         "confidence": float(seen.probabilities[top]),
     }
-
-
-class _Sink:
-    """A table on disk that grows by row groups."""
-
-    def __init__(self, path: Path, columns: pa.Schema) -> None:
-        self.schema = columns
-        self._writer = self._open(path)
-
-    def _open(self, path: Path) -> Any:
-        raise NotImplementedError
-
-    def write(self, rows: pa.Table) -> None:
-        self._writer.write_table(rows)
-
-    def close(self, provenance: Provenance) -> None:
-        self._writer.close()
-
-    def abandon(self) -> None:
-        """Close the file after an error; a second close does nothing."""
-        self._writer.close()
-
-
-class _ParquetSink(_Sink):
-    def _open(self, path: Path) -> Any:
-        return pa.parquet.ParquetWriter(path, self.schema, compression="zstd")
-
-    def close(self, provenance: Provenance) -> None:
-        self._writer.add_key_value_metadata({_PROVENANCE_KEY: json.dumps(provenance)})
-        super().close(provenance)
-
-
-class _CsvSink(_Sink):
-    def _open(self, path: Path) -> Any:
-        # text instead of dictionary columns, which a CSV cannot hold
-        plain = [
-            pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field
-            for field in self.schema
-        ]
-        self.schema = pa.schema(plain)
-        return pa.csv.CSVWriter(path, self.schema)
-
-
-def _is_csv(path: Path) -> bool:
-    return path.suffix.lower() == ".csv"
-
-
-def _json_beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}.json")
-
-
-def _write_json(path: Path, provenance: Provenance) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
-
-
-def _read_parquet(path: Path) -> tuple[pa.Table, Provenance]:
-    with pa.parquet.ParquetFile(path) as file:
-        return file.read(), json.loads(file.metadata.metadata[_PROVENANCE_KEY])
-
-
-def _read_csv(path: Path) -> tuple[pa.Table, Provenance]:
-    with path.open(encoding="utf-8") as file:
-        header = pd.read_csv(file, nrows=0)
-    types = {field.name: field.type for field in schema(emotions_of(header))}
-    convert = pa.csv.ConvertOptions(
-        column_types=types, include_columns=list(types), strings_can_be_null=True
-    )
-    beside = _json_beside(path)
-    provenance = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
-    return pa.csv.read_csv(path, convert_options=convert), provenance
 
 
 def _to_pandas(table: pa.Table) -> pd.DataFrame:

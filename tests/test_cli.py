@@ -139,6 +139,7 @@ def test_a_folder_run_does_all_it_can_and_names_what_failed(tmp_path: Path) -> N
         "fer-video: 1 of 3 recordings failed (bad.mp4); the others are done"
     )
     assert files(results) == [
+        "manifest.jsonl",
         "plots/a.MP4.png",
         "plots/sub/b.mkv.png",
         "timelines/a.MP4.parquet",
@@ -249,7 +250,7 @@ def test_version_and_help_are_there_for_every_command() -> None:
     assert run("--version")[1].startswith("fer-video ")
     for command in (
         "analyze", "plot", "annotate", "models", "nets", "dataset", "train", "tune",
-        "evaluate",
+        "evaluate", "status",
     ):  # fmt: skip
         assert run(command, "--help")[0] == 0
 

@@ -11,10 +11,13 @@ from fer_video.events import (
     Failed,
     Finished,
     Job,
+    Made,
+    Skipped,
     Started,
     Summary,
     TrialEnded,
 )
+from fer_video.files import Fingerprint
 
 
 def job(name: str, video: Path | None = None) -> Job:
@@ -139,3 +142,27 @@ def test_in_a_terminal_the_epoch_of_the_running_trial_is_shown(capsys, monkeypat
         bar.report(2, {})
     assert "0 of 4 trials |" in (shown := capsys.readouterr().err)
     assert "epoch 3 of 20" in shown
+
+
+def test_the_last_lines_say_what_was_skipped_and_what_was_made_again_and_why(capsys) -> None:
+    jobs = [job(name) for name in ("a.mp4", "b.mp4", "c.mp4", "d.mp4")]
+    made = Made(Fingerprint(1, "s"), "default", "m", {})
+    ended = [
+        Skipped(jobs[0], summary(), made),
+        Finished(jobs[1], summary(), made, "other options"),
+        Finished(jobs[2], summary(), made, "damaged plot", frozenset(["timeline"])),
+        Finished(jobs[3], summary(), made, "other options"),
+    ]
+    report = console.show(ended, jobs, quiet=False)
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "skipped 1 of 4 recordings: done before, and nothing has changed",
+        "made again: 2 (other options), 1 (damaged plot)",
+    ]
+    assert report.n_recordings == 4
+    console.show(ended, jobs, quiet=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_only_what_was_written_is_said_to_be() -> None:
+    done = Finished(job("a.mp4", Path("a.ann.mp4")), summary(), kept=frozenset(["timeline"]))
+    assert console.describe(done)[0] == "wrote a.ann.mp4"

@@ -30,6 +30,15 @@ def test_first_smile(consult: Path) -> None:
     assert run_example("first_smile.py", consult) == "track 0 smiles at 0.00 s\n"
 
 
+def test_the_happiest_of_many_recordings(tmp_path: Path) -> None:
+    pytest.importorskip("duckdb")
+    run_example("make_timelines.py", tmp_path, Path("30"))
+    shown = run_example("happiest_recordings.py", tmp_path).splitlines()
+    assert len(shown) == 5
+    assert shown == sorted(shown, reverse=True)
+    assert "patient00" in shown[0]
+
+
 def test_every_example_is_run_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     conftest = Path(__file__).with_name("conftest.py").read_text(encoding="utf-8")

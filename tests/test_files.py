@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from fer_video.errors import OutputError
-from fer_video.files import check_output, check_suffix, whole_file
+from fer_video.files import check_output, check_suffix, remove_leftovers, whole_file
 
 
 def test_a_file_appears_whole_and_under_its_name_only_at_the_end(tmp_path: Path) -> None:
@@ -23,6 +24,31 @@ def test_a_new_result_replaces_the_old_one_in_one_step(tmp_path: Path) -> None:
     with whole_file(path) as temporary:
         temporary.write_text("new")
     assert (path.read_text(), link.read_text()) == ("new", "old")
+
+
+def test_an_unfinished_file_may_lie_elsewhere(tmp_path: Path) -> None:
+    path, scratch = tmp_path / "results" / "a.csv", tmp_path / "scratch"
+    with whole_file(path, scratch) as temporary:
+        temporary.write_text("rows")
+        assert temporary.parent == scratch
+        assert list(path.parent.iterdir()) == []
+    assert path.read_text() == "rows"
+    assert list(scratch.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    path = tmp_path / "sub" / "talk.v2.mp4"
+    with whole_file(path) as temporary:
+        temporary.touch()
+        old, new = temporary.name, ".talk.v2.0123abcd.mp4"
+    for name in (old, new, "talk.v2.0123abcd.mp4", ".hidden.mp4"):
+        (path.parent / name).touch()
+        if name != new:
+            os.utime(path.parent / name, (0, 0))
+    remove_leftovers(tmp_path)
+    assert {left.name for left in path.parent.iterdir()} == {
+        "talk.v2.mp4", new, "talk.v2.0123abcd.mp4", ".hidden.mp4",
+    }  # fmt: skip
 
 
 def _stop_after(_: object, stop: type[BaseException]) -> None:

@@ -12,19 +12,22 @@ from fer_video.timeline import check_source, open_timeline, read_timeline, smoot
 from fer_video.types import Box, Face, Moment, Observation
 
 
-def observation(track: int, top: int = 3, p: float = 0.9) -> Observation:
-    probabilities = np.full(7, (1 - p) / 6, np.float32)
+def observation(track: int, top: int = 3, p: float = 0.9, n_emotions: int = 7) -> Observation:
+    probabilities = np.full(n_emotions, (1 - p) / (n_emotions - 1), np.float32)
     probabilities[top] = p
     face = Face(Box(1.5, 2, 30, 40), 0.95, np.arange(10, dtype=np.float32).reshape(5, 2), track)
     return Observation(face, probabilities, sharpness=120.0, brightness=99.5)
 
 
-def moments() -> list[Moment]:
+def moments(n_emotions: int = 7) -> list[Moment]:
     """One face, then none, then two."""
+    first, sad, second = (
+        observation(track, top, n_emotions=n_emotions) for track, top in [(0, 3), (0, 4), (1, 3)]
+    )
     return [
-        Moment(0, 100, 0.0, (observation(0),)),
+        Moment(0, 100, 0.0, (first,)),
         Moment(1, 140, 0.04, ()),
-        Moment(2, 200, 0.1, (observation(0, top=4), observation(1))),
+        Moment(2, 200, 0.1, (sad, second)),
     ]
 
 

@@ -99,7 +99,11 @@ def analyze(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write one emotion timeline per recording."""
+    """Write one emotion timeline per recording.
+
+    A folder is resumed: results of an earlier run are kept where they are still true, and made
+    again where the recording, the options or the model is another one, or where a file is damaged.
+    """
     options = AnalysisOptions(
         sample=SampleOptions(fps=fps, start_s=start_s, end_s=end_s),
         detect=DetectOptions(
@@ -120,7 +124,6 @@ def analyze(
         max_stall_s=max_stall_s,
     )
     view = ViewOptions(language=language, smooth_s=smooth_s, plot_style=style)
-    output = OutputOptions(force=force, view=view)
     spooling = SpoolOptions(folder=spool, size_gb=spool_gb)
 
     from fer_video import inputs, weights
@@ -133,7 +136,8 @@ def analyze(
         alone = None  # at an address there are folders of results only
     _check_shape(alone is not None, of_one=(video, plot), of_many=(videos, plots))
     # what cannot work is told at once, not after all that has to be loaded
-    weights.find(model)
+    spec = weights.find(model)
+    output = OutputOptions(force=force, resume=alone is None and not force, view=view)
     if alone is not None:
         timeline = results if isinstance(results, Path) else None
         jobs = [planning.job_for(alone, timeline, video, plot, options, output)]
@@ -152,7 +156,17 @@ def analyze(
     from fer_video.processes import ProcessEngine, processes_for
 
     engine = ProcessEngine(processes_for(work, len(jobs)), work)
-    report = console.show(engine.run(_work, jobs), jobs, quiet, alone is not None)
+    if alone is None and isinstance(results, Path):
+        from fer_video import journal, manifest
+
+        kept_in = results / manifest.MANIFEST_FILE
+        places = map(place_of, recordings)
+        named = (str(one.absolute() if isinstance(one, Path) else one) for one in places)
+        jobs = journal.begin(kept_in, jobs, "\n".join(named), spec)
+        events = journal.noted(engine.run(_work, jobs), kept_in)
+    else:
+        events = engine.run(_work, jobs)
+    report = console.show(events, jobs, quiet, alone is not None)
     _raise_failures(report, alone is None)
 
 
@@ -180,7 +194,7 @@ def _raise_failures(report: Any, are_many: bool) -> None:
         raise report.failed[0].error
     if report.failed:
         names = tuple(event.job.name for event in report.failed)
-        raise SomeFailed(names, len(report.failed) + len(report.finished))
+        raise SomeFailed(names, report.n_recordings)
     for event in report.finished:
         if event.summary.ended_early_s is not None and not are_many:
             raise Partial(event.job.recording, event.summary.ended_early_s)

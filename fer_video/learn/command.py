@@ -1,6 +1,7 @@
 """From options back to the words of the command that takes them."""
 
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
+from typing import Any
 
 from fer_video.options import TrainOptions
 
@@ -20,6 +21,15 @@ def flag_of(field: str) -> str:
     ('--batch-size', '--from')
     """
     return _FLAGS.get(field, f"--{field.replace('_', '-')}")
+
+
+def record_of(options: TrainOptions) -> dict[str, Any]:
+    """Put options into a form that is the same after a way through JSON.
+
+    >>> record_of(TrainOptions(teachers=("models/a",)))["teachers"]
+    ['models/a']
+    """
+    return asdict(options) | {"teachers": list(options.teachers)}
 
 
 def words_of(options: TrainOptions) -> list[str]:

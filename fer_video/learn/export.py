@@ -14,6 +14,7 @@ from fer_video.errors import ModelError
 from fer_video.files import sha256_of
 from fer_video.learn.card import model_card
 from fer_video.learn.charts import plot_report
+from fer_video.learn.command import record_of
 from fer_video.learn.convert import convert
 from fer_video.learn.dataset import VALIDATION, Faces, ferplus_majority
 from fer_video.learn.evaluate import Report, evaluation_set_of, headline_of, report_on
@@ -30,7 +31,7 @@ _COMPARED_CROPS = 256
 def provenance(data: Path, ferplus: Path | None, options: TrainOptions) -> dict[str, Any]:
     """Describe everything that decides the weights, as ``model.json`` records it."""
     return {
-        "options": asdict(options) | {"teachers": list(options.teachers)},
+        "options": record_of(options),
         **sources(data, ferplus),
         "start": _start(options.start_from),
         "teachers": [

@@ -4,7 +4,6 @@ import math
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +14,7 @@ from fer_video.errors import DataError, OptionError, TrainError
 from fer_video.events import BestTrial, TrialEnded
 from fer_video.labels import emotions_of_count
 from fer_video.learn.batches import targets, to_input
-from fer_video.learn.command import flag_of, words_of
+from fer_video.learn.command import flag_of, record_of, words_of
 from fer_video.learn.dataset import (
     TEST,
     TRAIN,
@@ -100,7 +99,7 @@ def _decided_by(
     """Describe everything that makes the scores of two trials comparable."""
     same = {
         flag_of(name): value
-        for name, value in asdict(fixed).items()
+        for name, value in record_of(fixed).items()
         if name not in options_decided_by(within)
     }
     return same | {

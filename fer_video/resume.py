@@ -1,0 +1,191 @@
+"""What an earlier run left of a job, as far as it is still true.
+
+A timeline proves itself: it says what it was made from, and its checksums say that it is whole. A
+video or a plot says neither, so the manifest has to: what it was made from, and its SHA-256. The
+manifest's SHA-256 of a timeline is held against it, too.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fer_video.errors import DataError, FerVideoError
+from fer_video.events import Job, Made, Summary
+from fer_video.files import Fingerprint, Kind, fingerprint_of, sha256_of
+from fer_video.manifest import Output
+from fer_video.options import (
+    AnalysisOptions,
+    DetectOptions,
+    SampleOptions,
+    TrackOptions,
+    ViewOptions,
+)
+from fer_video.provenance import REVISION
+from fer_video.timeline import Provenance, check_whole, read_provenance
+from fer_video.weights import ModelSpec
+
+_SHOWN: Mapping[Kind, tuple[str, ...]] = {
+    "video": ("language", "smooth_s"),
+    "plot": ("language", "smooth_s", "plot_style"),
+}
+"""The options of a view that decide how a result looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Results of a job that need not be made again."""
+
+    provenance: Provenance | None = None
+    """Of the timeline; None if it has to be made."""
+    outputs: Mapping[Kind, Output] = field(default_factory=dict)
+    """Those that are still true, by kind."""
+    fault: str = ""
+    """Why one of the others cannot be kept; empty if nothing was there."""
+
+
+class _Untrue(Exception):
+    """A result that is there cannot be kept."""
+
+
+def kept(job: Job, model: ModelSpec) -> Kept:
+    """Find out which results of a job are whole, and are what the work would give again.
+
+    What costs little is looked at first; the recording is read last.
+
+    Args:
+        job: Whose ``earlier`` is how the manifest says that it ended before.
+        model: That the options name.
+    """
+    if job.output.force or not job.output.resume:
+        return Kept()
+    try:
+        made, timeline = _kept_timeline(job, model)
+    except _Untrue as untrue:
+        return Kept(fault=str(untrue))
+    outputs: dict[Kind, Output] = {"timeline": timeline}
+    faults = []
+    for path, kind in job.outputs.items():
+        if kind != "timeline":
+            try:
+                outputs[kind] = _kept_drawing(job, kind, path, timeline)
+            except _Untrue as untrue:
+                faults.append(str(untrue))
+    return Kept(made, outputs, faults[0] if faults else "")
+
+
+def _kept_timeline(job: Job, model: ModelSpec) -> tuple[Provenance, Output]:
+    path, earlier = job.timeline, _earlier(job, "timeline")
+    if not path.is_file():
+        raise _Untrue("missing timeline" if earlier else "")
+    try:
+        made = read_provenance(path)
+        _check_made(made, job, model)
+        timeline = _output(path, work_of(made))
+        if earlier and earlier.made_from == timeline.made_from and earlier != timeline:
+            raise _Untrue("damaged timeline")
+        check_whole(path, job.name)
+        if sha256_of(job.recording) != made["source"]["sha256"]:
+            raise _Untrue("changed recording")
+    except (DataError, KeyError, TypeError) as error:
+        raise _Untrue("damaged timeline") from error
+    except OSError as error:  # the work itself says it better
+        raise _Untrue("unreadable file") from error
+    return made, timeline
+
+
+def _check_made(made: Provenance, job: Job, model: ModelSpec) -> None:
+    """Compare what a timeline says of itself with the work at hand."""
+    if made.get("revision") != REVISION:
+        raise _Untrue("other version of fer-video")
+    if made["source"]["bytes"] != job.recording.stat().st_size:
+        raise _Untrue("changed recording")
+    if (made["model"]["sha256"], made["model"]["lite_sha256"]) != (model.sha256, model.lite_sha256):
+        raise _Untrue("other model")
+    recorded = _recorded(made["options"])
+    if recorded != replace(job.options, classify=recorded.classify):
+        raise _Untrue("other options")
+    Summary(**made["seen"])
+
+
+def _recorded(options: Any) -> AnalysisOptions:
+    """Build the options that a timeline records; one that was not there yet has its default."""
+    try:
+        return AnalysisOptions(
+            sample=SampleOptions(**options["sample"]),
+            detect=DetectOptions(**options["detect"]),
+            track=TrackOptions(**options["track"]),
+        )
+    except (FerVideoError, TypeError) as error:
+        raise _Untrue("other options") from error
+
+
+def _kept_drawing(job: Job, kind: Kind, path: Path, timeline: Output) -> Output:
+    earlier = _earlier(job, kind)
+    if not path.is_file():
+        raise _Untrue(f"missing {kind}")
+    if earlier is None or earlier.made_from != drawing_of(kind, timeline, job.output.view):
+        raise _Untrue(f"outdated {kind}")
+    if path.stat().st_size != earlier.size_bytes or sha256_of(path) != earlier.sha256:
+        raise _Untrue(f"damaged {kind}")
+    return earlier
+
+
+def _earlier(job: Job, kind: Kind) -> Output | None:
+    return job.earlier.outputs.get(kind) if job.earlier else None
+
+
+def made_of(job: Job, provenance: Provenance, kept: Mapping[Kind, Output]) -> Made:
+    """Say what the results of a job were made from, once all are there.
+
+    Args:
+        job: Which was done.
+        provenance: Of its timeline.
+        kept: Results that were there before, and are known to be true.
+    """
+    source, model = provenance["source"], provenance["model"]
+    outputs: dict[str, Output] = dict(kept.items())
+    if "timeline" not in outputs:
+        outputs["timeline"] = _output(job.timeline, work_of(provenance))
+    for path, kind in job.outputs.items():
+        if kind not in outputs:
+            made_from = drawing_of(kind, outputs["timeline"], job.output.view)
+            outputs[kind] = _output(path, made_from)
+    return Made(
+        Fingerprint(source["bytes"], source["sha256"]), model["name"], model["sha256"], outputs
+    )
+
+
+def work_of(made: Provenance) -> str:
+    """Digest of what decides the rows of a timeline."""
+    model = made["model"]
+    options = options_digest(_recorded(made["options"]))
+    return _digest(
+        [made["revision"], made["source"]["sha256"], model["sha256"], model["lite_sha256"], options]
+    )
+
+
+def drawing_of(kind: Kind, timeline: Output, view: ViewOptions) -> str:
+    """Digest of what decides how a video or a plot looks."""
+    shown = [getattr(view, name) for name in _SHOWN[kind]]
+    return _digest([kind, timeline.sha256, shown])
+
+
+def options_digest(options: AnalysisOptions) -> str:
+    """Digest of the options that decide the rows of a timeline.
+
+    The model counts by its SHA-256, wherever it lies. The batch size changes no bit, and the device
+    a probability by about 1e-6 at most.
+    """
+    return _digest([asdict(options.sample), asdict(options.detect), asdict(options.track)])
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _output(path: Path, made_from: str) -> Output:
+    known = fingerprint_of(path)
+    return Output(known.size_bytes, known.sha256, made_from)
