@@ -1,18 +1,18 @@
 """How much do key frames change, beside a detector that looks at every frame?
 
-    python benchmarks/key_frames.py RECORDING [RECORDING ...]
+    python benchmarks/key_frames.py RECORDING ... [--json benchmarks/results/key_frames.json]
 
 Each recording is detected and followed twice, with the default distance of key frames and on every
 frame; nothing is classified. A face of the second run is found in the first where boxes overlap.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from machine import Figures, machine, show, table
 
 from fer_video.detect import Detector, detect, load_detector, picture_side_px
 from fer_video.options import DetectOptions, SampleOptions, TrackOptions
@@ -64,18 +64,29 @@ def main() -> None:
     wanted = parser.parse_args()
     options = DetectOptions()
     detector = load_detector(options)
-    print(f"key frames every {options.detect_every_s:g} s\n")
-    print("| recording | faces | found | median IoU | 5 % below | starts late by, s "
-          "| ends off by, s | longest missed, s |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
-    results = []
-    for recording in wanted.recordings:
-        one = compare(recording, detector, options)
-        results.append(asdict(one))
-        print(f"| {one.recording} | {one.faces} | {one.found:.3f} | {one.median_iou:.3f} "
-              f"| {one.lowest_iou:.3f} | {one.latest_start_s:.2f} | {one.latest_end_s:.2f} "
-              f"| {one.longest_missed_s:.2f} |", flush=True)  # fmt: skip
-    if wanted.json:
-        wanted.json.write_text(json.dumps(results, indent=2) + "\n")
+    found = [asdict(compare(recording, detector, options)) for recording in wanted.recordings]
+    figures: Figures = {"machine": machine(), "recordings": found}
+    show(figures, markdown(figures), wanted.json)
+
+
+def markdown(figures: Figures) -> str:
+    """Write a row per recording that shows a face."""
+    head = ["recording", "faces", "found", "median IoU", "5 % are below", "starts late by, s"]
+    head += ["ends off by, s", "longest missed, s"]
+    rows = [
+        [
+            f"`{one['recording']}`",
+            f"{one['faces']:,}",
+            f"{100 * one['found']:.1f} %",
+            f"{one['median_iou']:.3f}",
+            f"{one['lowest_iou']:.3f}",
+            *(f"{one[name]:.2f}" for name in ("latest_start_s", "latest_end_s")),
+            f"{one['longest_missed_s']:.2f}",
+        ]
+        for one in figures["recordings"]
+        if one["faces"]
+    ]
+    return table(head, rows)
 
 
 def compare(recording: Path, detector: Detector, options: DetectOptions) -> Comparison:

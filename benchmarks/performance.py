@@ -7,6 +7,7 @@ from pathlib import Path
 
 import charts
 import choices
+import key_frames
 import scaling
 import speed
 import startup
@@ -16,7 +17,7 @@ from page import replace_table
 
 PAGE = ROOT / "docs" / "performance.md"
 IMAGES = ROOT / "docs" / "images"
-SOURCES = ("speed", "memory", "versus_fer", "startup", "scaling", "choices")
+SOURCES = ("speed", "memory", "versus_fer", "startup", "scaling", "choices", "key_frames")
 """Files of benchmarks/results."""
 
 
@@ -32,6 +33,7 @@ def tables() -> dict[str, str]:
         "speed.py, memory": speed.memory_text(found["memory"]),
         "versus_fer.py": versus_fer.markdown(found["versus_fer"]),
         "startup.py": startup.markdown(found["startup"]),
+        "key_frames.py": key_frames.markdown(found["key_frames"]),
         "choices.py": choices.markdown(found["choices"]),
         **{
             f"scaling.py, {axis}": scaling.axis_table(found["scaling"], axis)

@@ -38,7 +38,8 @@ def test_inputs_of_all_kinds_in_one_command(short: Path) -> None:
     )  # fmt: skip
     assert (code, err, out.count("wrote ")) == (0, "", 6)
     names = ["-g.mp4", "A.mp4", "B.mov", "e f.mp4", "p1/d.mp4", "s/c.mp4"]
-    assert files(Path("results")) == [f"timelines/{name}.parquet" for name in names]
+    timelines = [f"timelines/{name}.parquet" for name in names]
+    assert files(Path("results")) == ["manifest.jsonl", *timelines]
     assert set(read_timeline("results/timelines/s/c.mp4.parquet")["recording"]) == {"s/c.mp4"}
 
 

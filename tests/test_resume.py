@@ -12,10 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_video import AnalysisOptions, batch, manifest, read_timeline, weights
+from fer_video import batch, manifest, read_timeline, weights
 from fer_video.errors import DataError
 from fer_video.events import Finished, Job
-from fer_video.jobs import FolderOutputs, jobs_below
+from fer_video.inputs import find_recordings
+from fer_video.jobs import Plan, jobs_for
 from fer_video.manifest import MANIFEST_FILE, Attempt
 from fer_video.options import OutputOptions
 from fer_video.timeline import check_whole, read_provenance
@@ -62,9 +63,8 @@ def test_nothing_unfinished_ever_lies_among_the_timelines(folder: Path) -> None:
 
 def _job(folder: Path) -> Job:
     write_video(folder / "in" / "a.mp4", steady(60))
-    wanted = FolderOutputs()
-    options, output = AnalysisOptions(), OutputOptions(resume=True)
-    return jobs_below(folder / "in", folder / "out", wanted, options, output)[0]
+    plan = Plan(out=folder / "out", output=OutputOptions(resume=True))
+    return jobs_for(find_recordings([str(folder / "in")], plan.out), plan)[0]
 
 
 def test_what_is_done_is_skipped_and_counted_also_what_is_partial(folder: Path) -> None:

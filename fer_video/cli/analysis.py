@@ -137,7 +137,9 @@ def analyze(
     _check_shape(alone is not None, of_one=(video, plot), of_many=(videos, plots))
     # what cannot work is told at once, not after all that has to be loaded
     spec = weights.find(model)
-    output = OutputOptions(force=force, resume=alone is None and not force, view=view)
+    # a store has no file that is only ever added to, and so no manifest to resume by
+    resumed = results if alone is None and isinstance(results, Path) else None
+    output = OutputOptions(force=force, resume=resumed is not None and not force, view=view)
     if alone is not None:
         timeline = results if isinstance(results, Path) else None
         jobs = [planning.job_for(alone, timeline, video, plot, options, output)]
@@ -156,10 +158,10 @@ def analyze(
     from fer_video.processes import ProcessEngine, processes_for
 
     engine = ProcessEngine(processes_for(work, len(jobs)), work)
-    if alone is None and isinstance(results, Path):
+    if resumed is not None:
         from fer_video import journal, manifest
 
-        kept_in = results / manifest.MANIFEST_FILE
+        kept_in = resumed / manifest.MANIFEST_FILE
         places = map(place_of, recordings)
         named = (str(one.absolute() if isinstance(one, Path) else one) for one in places)
         jobs = journal.begin(kept_in, jobs, "\n".join(named), spec)
