@@ -26,6 +26,8 @@ BUDGETS = {
     "resnet18": 1,
     "resnet50": 4,
     "compact_se_resnet": 16,
+    "slim_se_resnet": 24,
+    "deep_se_resnet": 10,
 }
 """Epochs by net."""
 RATES = {"vgg16": "0.0002"}
