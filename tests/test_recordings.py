@@ -126,9 +126,8 @@ def test_all_recordings_in_one_run(recordings: Path, tmp_path: Path) -> None:
     failed = [line for line in err.splitlines() if line.startswith("failed: ")]
     assert len(failed) == 1
     assert "bad_corrupted.mp4" in failed[0]
-    assert files(tmp_path) == sorted(
-        f"timelines/{name}.parquet" for name in names if name != "bad_corrupted.mp4"
-    )
+    timelines = [f"timelines/{name}.parquet" for name in names if name != "bad_corrupted.mp4"]
+    assert files(tmp_path) == ["manifest.jsonl", *sorted(timelines)]
     for path in (tmp_path / "timelines").iterdir():
         table = read_timeline(path)
         assert table.attrs["provenance"]["verdict"] == "complete"
