@@ -88,7 +88,8 @@ MaxGap = Annotated[
 ]
 Model = Annotated[str, typer.Option("--model", help="Name or folder of a model.")]
 BatchSize = Annotated[
-    int, typer.Option("--batch-size", help="Crops that Keras classifies together; changes no number.")
+    int,
+    typer.Option("--batch-size", help="Crops that Keras classifies together; changes no number."),
 ]
 Jobs = Annotated[
     int,
