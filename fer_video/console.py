@@ -216,7 +216,7 @@ class _Bar:
     """A tqdm bar over all recordings; none when stderr is no terminal."""
 
     def __init__(self, jobs: list[Job], hidden: bool) -> None:
-        self._sizes = {job.recording: _size(job) for job in jobs}
+        self._sizes = {job.recording: max(1, job.size_bytes) for job in jobs}
         self._n_jobs = len(jobs)
         self._n_done = 0
         self._bytes_before = 0
@@ -267,12 +267,3 @@ class _Bar:
             f"{self._n_done} of {self._n_jobs} done, {rate:.1f} s of recording per s", refresh=False
         )
         self._tqdm.update(done_bytes - self._tqdm.n)
-
-
-def _size(job: Job) -> int:
-    if job.remote is not None and job.remote.recording:
-        return max(1, job.remote.size_bytes)
-    try:
-        return max(1, job.recording.stat().st_size)
-    except OSError:
-        return 1

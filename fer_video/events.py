@@ -58,6 +58,16 @@ class Job:
     """None where recording and results lie on this machine."""
 
     @property
+    def size_bytes(self) -> int:
+        """Size of the recording; 0 where it cannot be told."""
+        if self.remote is not None and self.remote.recording:
+            return self.remote.size_bytes
+        try:
+            return self.recording.stat().st_size
+        except OSError:
+            return 0
+
+    @property
     def source(self) -> Place:
         """Where the recording comes from."""
         return self.recording if self.remote is None else self.remote.recording or self.recording

@@ -60,8 +60,12 @@ class Plan:
 
 
 def jobs_for(sources: Iterable[Source], plan: Plan) -> list[Job]:
-    """Describe the work on many recordings, in their order."""
-    return [_job(source, plan) for source in sources]
+    """Describe the work on many recordings, the largest first.
+
+    So none of the long ones begins when all others are done; how long they are, only their headers
+    say, which are not to be trusted yet.
+    """
+    return sorted((_job(source, plan) for source in sources), key=lambda job: -job.size_bytes)
 
 
 def _job(source: Source, plan: Plan) -> Job:

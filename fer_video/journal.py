@@ -36,7 +36,7 @@ def begin(path: Path, jobs: list[Job], inputs: str, model: ModelSpec) -> list[Jo
     first = jobs[0]
     run = Run(
         inputs=hashlib.sha256(inputs.encode(errors="surrogateescape")).hexdigest(),
-        recordings={job.name: _size_bytes(job) for job in jobs},
+        recordings={job.name: job.size_bytes for job in jobs},
         outputs=list(first.outputs.values()),
         model_sha256=model.sha256,
         options_sha256=options_digest(first.options),
@@ -109,7 +109,7 @@ def _failed(event: Failed, work_s: float) -> Attempt:
         reason=_said(event.error, job),
         exit_code=event.error.exit_code,
         work_s=round(work_s, 3),
-        source_bytes=_size_bytes(job),
+        source_bytes=job.size_bytes,
         model=job.options.classify.model,
         options_sha256=options_digest(job.options),
         outputs=job.earlier.outputs if job.earlier else {},
@@ -127,10 +127,3 @@ def _reason(summary: Summary) -> str:
 def _said(error: FerVideoError, job: Job) -> str:
     """Give the reason of an error; where the recording lies is nobody's business."""
     return str(error).removeprefix(f"cannot read {job.recording}: ")
-
-
-def _size_bytes(job: Job) -> int:
-    try:
-        return job.recording.stat().st_size
-    except OSError:
-        return 0

@@ -100,3 +100,14 @@ def test_results_of_many_recordings_need_a_folder(tmp_path: Path) -> None:
         check_results_folder(tmp_path / "file")
     with pytest.raises(OutputError, match="name a folder for them"):
         check_results_folder(tmp_path / "t.parquet")
+
+
+def test_the_largest_recordings_come_first(tmp_path: Path) -> None:
+    for name, size in (("a.mp4", 10), ("b.mp4", 3000), ("c.mp4", 200)):
+        (tmp_path / name).write_bytes(bytes(size))
+    local = [Source(name, tmp_path / name) for name in ("a.mp4", "b.mp4", "c.mp4")]
+    stored = Source("d.mp4", Stored("s3://lab/d.mp4", "d.mp4", 1000, ""))
+    spool = SpoolOptions(folder=tmp_path / "spool", size_gb=0.5)
+    jobs = jobs_for([*local, stored], Plan(out=tmp_path / "out", spool=spool))
+    assert [job.name for job in jobs] == ["b.mp4", "d.mp4", "c.mp4", "a.mp4"]
+    assert [job.size_bytes for job in jobs] == [3000, 1000, 200, 10]
