@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -219,8 +220,10 @@ class _Bar:
         self._sizes = {job.recording: max(1, job.size_bytes) for job in jobs}
         self._n_jobs = len(jobs)
         self._n_done = 0
-        self._bytes_before = 0
-        self._seconds_before = 0.0
+        self._done_bytes = 0
+        self._done_s = 0.0
+        self._running: dict[Path, tuple[float, float]] = {}
+        """Bytes and seconds behind each recording that is being worked on."""
         self._started_s = time.monotonic()
         self._tqdm = tqdm(
             total=sum(self._sizes.values()),
@@ -239,10 +242,11 @@ class _Bar:
     def update(self, event: Event) -> None:
         if self._tqdm.disable:
             return
-        size = self._sizes[event.job.recording]
+        recording = event.job.recording
+        size = self._sizes[recording]
         if isinstance(event, Started):
+            self._running[recording] = 0.0, 0.0
             self._tqdm.set_description_str(one_line(event.job.name)[-30:], refresh=False)
-            self._show(self._bytes_before, self._seconds_before)
         if isinstance(event, Advanced) and event.total_s:
             share = min(1.0, event.done_s / event.total_s)
             analyzed_s = event.done_s if event.stage == "analyze" else event.total_s
@@ -250,20 +254,25 @@ class _Bar:
             part = (
                 share if event.job.video is None else share / 2 + 0.5 * (event.stage == "annotate")
             )
-            self._show(self._bytes_before + part * size, self._seconds_before + analyzed_s)
+            self._running[recording] = part * size, analyzed_s
         if isinstance(event, Finished | Failed | Skipped):
+            self._running.pop(recording, None)
             self._n_done += 1
-            self._bytes_before += size
+            self._done_bytes += size
             if isinstance(event, Finished):
-                self._seconds_before += event.summary.analyzed_s
-            self._show(self._bytes_before, self._seconds_before)
+                self._done_s += event.summary.analyzed_s
+        self._show()
 
     def write(self, text: str, error: bool = False) -> None:
         tqdm.write(text, file=sys.stderr if error else sys.stdout)
 
-    def _show(self, done_bytes: float, analyzed_s: float) -> None:
-        rate = analyzed_s / max(1e-3, time.monotonic() - self._started_s)
+    def _show(self) -> None:
+        bytes_behind, seconds_behind = self._done_bytes + 0.0, self._done_s
+        for part_bytes, part_s in self._running.values():
+            bytes_behind += part_bytes
+            seconds_behind += part_s
+        rate = seconds_behind / max(1e-3, time.monotonic() - self._started_s)
         self._tqdm.set_postfix_str(
             f"{self._n_done} of {self._n_jobs} done, {rate:.1f} s of recording per s", refresh=False
         )
-        self._tqdm.update(done_bytes - self._tqdm.n)
+        self._tqdm.update(bytes_behind - self._tqdm.n)

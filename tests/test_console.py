@@ -87,6 +87,31 @@ def test_progress_shows_recordings_rate_and_time_left(capsys, monkeypatch) -> No
     assert "left" in shown
 
 
+def test_progress_adds_up_over_recordings_at_once(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    jobs = [job(str(tmp_path / name)) for name in ("a.mp4", "b.mp4")]
+    for one in jobs:
+        one.recording.write_bytes(bytes(500))
+    first, second = jobs
+    together: list[Event] = [
+        Started(first),
+        Started(second),
+        Advanced(first, "analyze", 6.0, 12.0),
+        Advanced(second, "analyze", 3.0, 12.0),
+        Advanced(first, "analyze", 9.0, 12.0),
+        Finished(second, summary()),
+        Finished(first, summary()),
+    ]
+    shown = []
+    for event in together:
+        # each event in turn, so that no display is left out for coming too soon
+        with console._Bar(jobs, hidden=False) as bar:
+            for before in together[: together.index(event) + 1]:
+                bar.update(before)
+            shown.append(round(100 * bar._tqdm.n / bar._tqdm.total))
+    assert shown == [0, 0, 25, 38, 50, 88, 100]
+
+
 def test_in_a_log_each_epoch_of_a_training_is_a_line(capsys) -> None:
     with console.EpochBar(3) as bar:
         bar.report(0, {"val_loss": 0.5, "loss": 1.25, "val_recall": 0.4})
