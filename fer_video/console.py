@@ -32,6 +32,15 @@ class Report:
     failed: list[Failed] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
+    def add(self, event: Event) -> None:
+        """Take note of an event that ends a recording; the others change nothing."""
+        if isinstance(event, Finished):
+            self.finished.append(event)
+        if isinstance(event, Failed):
+            self.failed.append(event)
+        if isinstance(event, Skipped):
+            self.skipped.append(event)
+
     @property
     def n_recordings(self) -> int:
         """How many came to an end."""
@@ -48,16 +57,11 @@ def show(events: Iterable[Event], jobs: list[Job], quiet: bool, alone: bool = Fa
     with _Bar(jobs, hidden=quiet) as bar:
         for event in events:
             bar.update(event)
-            if isinstance(event, Finished):
-                report.finished.append(event)
-                if not quiet:
-                    bar.write("\n".join(describe(event)))
-            if isinstance(event, Failed):
-                report.failed.append(event)
-                if not alone:
-                    bar.write(f"failed: {event.error}", error=True)
-            if isinstance(event, Skipped):
-                report.skipped.append(event)
+            report.add(event)
+            if isinstance(event, Finished) and not quiet:
+                bar.write("\n".join(describe(event)))
+            if isinstance(event, Failed) and not alone:
+                bar.write(f"failed: {event.error}", error=True)
         if not quiet:
             for line in closing_lines(report):
                 bar.write(line)

@@ -20,7 +20,7 @@ classify resume learn.findings learn.sources
 annotate pipeline journal learn.measures learn.report learn.batches learn.teachers learn.validate
 learn.convert learn.evaluate learn.fit batch
 learn.export learn.photographs learn.comparison console
-learn.train learn.tune cli.app cli.arguments
+jsonlines learn.train learn.tune cli.app cli.arguments
 cli.analysis cli.results cli.models cli.learning
 cli
 """.strip().splitlines()

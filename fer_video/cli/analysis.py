@@ -98,6 +98,9 @@ def analyze(
     spool_gb: SpoolGb = SpoolOptions.size_gb,
     force: Force = False,
     quiet: Quiet = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Tell what happens as lines of JSON, for programs.")
+    ] = False,
 ) -> None:
     """Write one emotion timeline per recording.
 
@@ -154,7 +157,7 @@ def analyze(
         jobs = planning.jobs_for(inputs.find_recordings(recordings, results), plan)
         planning.check_results_folder(results)
 
-    from fer_video import console
+    from fer_video import console, jsonlines
     from fer_video.processes import ProcessEngine, processes_for
 
     engine = ProcessEngine(processes_for(work, len(jobs)), work)
@@ -168,7 +171,10 @@ def analyze(
         events = journal.noted(engine.run(_work, jobs), kept_in)
     else:
         events = engine.run(_work, jobs)
-    report = console.show(events, jobs, quiet, alone is not None)
+    if as_json:
+        report = jsonlines.write(events)
+    else:
+        report = console.show(events, jobs, quiet, alone is not None)
     _raise_failures(report, alone is None)
 
 
