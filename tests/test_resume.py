@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -28,9 +29,11 @@ UNCHANGED = "skipped {} of {}: done before, and nothing has changed"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two recordings, without results yet."""
+    """Two recordings, without results yet; the first is the larger one, and so done first."""
     (tmp_path / "in" / "sub").mkdir(parents=True)
     write_video(tmp_path / "in" / "a.mp4", steady(10), lambda _: picture())
+    with (tmp_path / "in" / "a.mp4").open("ab") as file:
+        file.write(struct.pack(">I4s", 100_008, b"free") + bytes(100_000))
     write_video(tmp_path / "in" / "sub" / "b.mp4", steady(200))
     truncate(tmp_path / "in" / "sub" / "b.mp4", 0.5)
     return tmp_path
@@ -64,7 +67,8 @@ def test_nothing_unfinished_ever_lies_among_the_timelines(folder: Path) -> None:
 def _job(folder: Path) -> Job:
     write_video(folder / "in" / "a.mp4", steady(60))
     plan = Plan(out=folder / "out", output=OutputOptions(resume=True))
-    return jobs_for(find_recordings([str(folder / "in")], plan.out), plan)[0]
+    jobs = jobs_for(find_recordings([str(folder / "in")], plan.out), plan)
+    return next(job for job in jobs if job.name == "a.mp4")
 
 
 def test_what_is_done_is_skipped_and_counted_also_what_is_partial(folder: Path) -> None:
@@ -242,7 +246,7 @@ def test_what_failed_is_tried_again(folder: Path) -> None:
     bad.write_text("dear diary")
     code, _ = analyze(folder)
     assert code == 7
-    line = lines_of(folder)[1]
+    (line,) = (one for one in lines_of(folder) if one.recording == "bad.mp4")
     assert (line.verdict, line.exit_code) == ("failed", 3)
     assert line.reason.startswith("not a video file")
     code, said = analyze(folder)
