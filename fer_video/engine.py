@@ -29,15 +29,6 @@ class Engine(Protocol):
         ...
 
 
-class SerialEngine:
-    """One recording after the other, in this process."""
-
-    def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Event]:
-        """Do every job in order."""
-        for job in jobs:
-            yield from attempt(work, job)
-
-
 def attempt(work: Work, job: Job) -> Generator[Event]:
     """Do one job; an error that is the recording's own becomes ``Failed``, and so does a bug."""
     yield Started(job)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_video.engine import Engine, SerialEngine
+from fer_video.engine import Engine
 from fer_video.errors import Bug, ModelError, VideoError
 from fer_video.events import Advanced, Event, Failed, Finished, Job, Started, Summary
 from fer_video.options import WorkOptions
@@ -29,11 +29,9 @@ def work(one: Job) -> Iterator[Event]:
     yield Finished(one, SUMMARY)
 
 
-@pytest.fixture(params=["serial", "one process", "two processes"])
+@pytest.fixture(params=[1, 2], ids=["one process", "two processes"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    if request.param == "serial":
-        return SerialEngine()
-    return ProcessEngine(1 if request.param == "one process" else 2, WorkOptions())
+    return ProcessEngine(request.param, WorkOptions())
 
 
 def test_every_recording_has_its_events_in_order(engine: Engine) -> None:
