@@ -8,13 +8,14 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 
 LAYERS = """
-errors colors types quiet gpu
+errors colors types quiet gpu wording
 labels files addresses sampling manifest
 options status storage cuts container stores lists planes decoding litert backend figures
 learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
-video yunet track crop timeline engine inputs spool nets.plain nets.xception nets.vgg nets.resnet
-nets weights detect canvas plot jobs processes transfer learn.space learn.pictures learn.charts
+video yunet track crop timeline engine pace inputs spool
+nets.plain nets.xception nets.vgg nets.resnet
+nets weights detect canvas plot jobs processes transfer bars learn.space learn.pictures learn.charts
 lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
 classify resume learn.findings learn.sources
 annotate pipeline journal learn.measures learn.report learn.batches learn.teachers learn.validate

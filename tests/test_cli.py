@@ -134,7 +134,7 @@ def test_a_folder_run_does_all_it_can_and_names_what_failed(tmp_path: Path) -> N
     code, out, err = run("analyze", inputs, "--out", results, "--videos", "--plots")
     assert code == 7
     assert out.count("wrote") == 2
-    assert err.splitlines()[0].startswith(f"failed: cannot read {inputs / 'bad.mp4'}: not a video")
+    assert err.splitlines()[1].startswith(f"failed: cannot read {inputs / 'bad.mp4'}: not a video")
     assert err.splitlines()[-1] == (
         "fer-video: 1 of 3 recordings failed (bad.mp4); the others are done"
     )

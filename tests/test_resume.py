@@ -40,9 +40,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def analyze(folder: Path, *words: object) -> tuple[int, list[str]]:
-    """Give a folder run; return its exit code and what it said."""
+    """Give a folder run; return its exit code and what it said after its first line."""
     code, out, err = run("analyze", folder / "in", "--out", folder / "out", *words)
-    return code, [line for line in (out + err).splitlines() if not line.startswith(" ")]
+    said = (out + err).splitlines()
+    return code, [line for line in said if not line.startswith((" ", "analyzing "))]
 
 
 def lines_of(folder: Path) -> list[Attempt]:

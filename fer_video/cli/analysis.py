@@ -160,7 +160,8 @@ def analyze(
     from fer_video import console, jsonlines
     from fer_video.processes import ProcessEngine, processes_for
 
-    engine = ProcessEngine(processes_for(work, len(jobs)), work)
+    at_once = processes_for(work, len(jobs))
+    engine = ProcessEngine(at_once, work)
     if resumed is not None:
         from fer_video import journal, manifest
 
@@ -174,7 +175,7 @@ def analyze(
     if as_json:
         report = jsonlines.write(events)
     else:
-        report = console.show(events, jobs, quiet, alone is not None)
+        report = console.show(events, jobs, quiet, alone is not None, at_once)
     _raise_failures(report, alone is None)
 
 
@@ -243,8 +244,8 @@ def annotate(
     """Draw a timeline into its recording, sound included."""
     view = ViewOptions(language=language, smooth_s=smooth_s)
 
-    from fer_video import console
     from fer_video.annotate import annotate as draw
+    from fer_video.bars import follow
     from fer_video.files import check_output
     from fer_video.timeline import check_source, read_timeline
 
@@ -252,6 +253,6 @@ def annotate(
     table = read_timeline(timeline)
     check_source(table, timeline, recording)
     total_s = float(table["time_s"].max() - table["time_s"].min())
-    console.follow(draw(recording, table, out, view), total_s, quiet)
+    follow(draw(recording, table, out, view), total_s, quiet)
     if not quiet:
         typer.echo(f"wrote {out}")
