@@ -10,9 +10,9 @@ from fer_video.jobs import check_outputs
 from fer_video.options import AnalysisOptions
 from fer_video.pipeline import Analysis, Tools, load_tools, open_analysis
 from fer_video.provenance import Tally
-from fer_video.resume import kept, made_of
+from fer_video.resume import Kept, kept, made_of
 from fer_video.timeline import Provenance, open_timeline, read_timeline
-from fer_video.transfer import on_copies
+from fer_video.transfer import on_copies, with_earlier_timeline
 
 _PROGRESS_S = 1.0
 """Seconds of recording between two ``Advanced`` events."""
@@ -28,18 +28,26 @@ def analyze_job(job: Job) -> Iterator[Event]:
         OutputError: A result cannot be written.
     """
     check_outputs(job)
-    yield (yield from on_copies(_analyze, job))
+    with with_earlier_timeline(job) as looked_at:
+        before = kept(looked_at, _model_of(job.options))
+    if before.provenance and not _missing(job, before):
+        summary = Summary(**before.provenance["seen"])
+        yield Skipped(job, summary, made_of(job, before.provenance, before.outputs))
+        return
+    if job.remote and job.remote.results:
+        before = Kept(fault=before.fault)  # no part of the results lies here to go on from
+    yield (yield from on_copies(functools.partial(_analyze, before), job))
 
 
-def _analyze(job: Job) -> Generator[Event, None, Event]:
-    before = kept(job, _model_of(job.options))
+def _missing(job: Job, before: Kept) -> set[Kind]:
+    return {kind for kind in job.outputs.values() if kind not in before.outputs}
+
+
+def _analyze(before: Kept, job: Job) -> Generator[Event, None, Event]:
     provenance = before.provenance or (yield from _write_timeline(job))
     summary = Summary(**provenance["seen"])
-    missing = {kind for kind in job.outputs.values() if kind not in before.outputs}
-    yield from _draw(job, missing & {"video", "plot"}, summary)
+    yield from _draw(job, _missing(job, before) & {"video", "plot"}, summary)
     made = made_of(job, provenance, before.outputs)
-    if not missing:
-        return Skipped(job, summary, made)
     return Finished(job, summary, made, before.fault, frozenset(before.outputs))
 
 

@@ -151,5 +151,5 @@ def check_outputs(job: Job) -> None:
         destination = job.destination_of(path)
         if isinstance(destination, Path):
             check_output(path, kind, may_replace, inputs=[job.recording])
-        elif not may_replace and stores.exists(destination):
+        elif not may_replace and stores.find(destination):
             raise OutputError(destination, "it exists; use --force to replace it")

@@ -129,7 +129,7 @@ def write_beside(path: Path, table: Path, provenance: Provenance) -> None:
         provenance: Of the timeline.
     """
     content = provenance | {_CSV_SHA256: sha256_of(table)}
-    with whole_file(_json_beside(path)) as temporary:
+    with whole_file(json_beside(path)) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
@@ -169,7 +169,7 @@ def read_provenance(path: Path) -> Provenance:
     if not is_csv(path):
         with _open_parquet(path) as file:
             return _as_object(json.loads(_metadata(file)[_PROVENANCE_KEY]))
-    content = _read_beside(path) if _json_beside(path).is_file() else {}
+    content = _read_beside(path) if json_beside(path).is_file() else {}
     content.pop(_CSV_SHA256, None)
     return content
 
@@ -198,12 +198,13 @@ def _metadata(file: Any) -> dict[bytes, bytes]:
     return file.metadata.metadata or {}
 
 
-def _json_beside(path: Path) -> Path:
+def json_beside(path: Path) -> Path:
+    """Return where the provenance of a CSV lies."""
     return path.with_name(f"{path.name}.json")
 
 
 def _read_beside(path: Path) -> Provenance:
-    return _as_object(json.loads(_json_beside(path).read_text(encoding="utf-8")))
+    return _as_object(json.loads(json_beside(path).read_text(encoding="utf-8")))
 
 
 def _as_object(content: Any) -> dict[str, Any]:

@@ -140,9 +140,7 @@ def analyze(
     _check_shape(alone is not None, of_one=(video, plot), of_many=(videos, plots))
     # what cannot work is told at once, not after all that has to be loaded
     spec = weights.find(model)
-    # a store has no file that is only ever added to, and so no manifest to resume by
-    resumed = results if alone is None and isinstance(results, Path) else None
-    output = OutputOptions(force=force, resume=resumed is not None and not force, view=view)
+    output = OutputOptions(force=force, resume=alone is None and not force, view=view)
     if alone is not None:
         timeline = results if isinstance(results, Path) else None
         jobs = [planning.job_for(alone, timeline, video, plot, options, output)]
@@ -162,20 +160,22 @@ def analyze(
 
     at_once = processes_for(work, len(jobs))
     engine = ProcessEngine(at_once, work)
-    if resumed is not None:
-        from fer_video import journal, manifest
 
-        kept_in = resumed / manifest.MANIFEST_FILE
+    def show(events: "Iterator[Event]") -> console.Report:
+        if as_json:
+            return jsonlines.write(events)
+        return console.show(events, jobs, quiet, alone is not None, at_once)
+
+    if alone is not None or results is None:
+        report = show(engine.run(_work, jobs))
+    else:
+        from fer_video import journal
+
         places = map(place_of, recordings)
         named = (str(one.absolute() if isinstance(one, Path) else one) for one in places)
-        jobs = journal.begin(kept_in, jobs, "\n".join(named), spec)
-        events = journal.noted(engine.run(_work, jobs), kept_in)
-    else:
-        events = engine.run(_work, jobs)
-    if as_json:
-        report = jsonlines.write(events)
-    else:
-        report = console.show(events, jobs, quiet, alone is not None, at_once)
+        with journal.open_ledger(results) as ledger:
+            jobs = journal.begin(ledger, jobs, "\n".join(named), spec)
+            report = show(journal.noted(engine.run(_work, jobs), ledger))
     _raise_failures(report, alone is None)
 
 
