@@ -1,5 +1,7 @@
 """The only import of LiteRT, which loads in a tenth of a second and computes on one thread."""
 
+import hashlib
+from pathlib import Path
 from threading import Lock
 
 import ai_edge_litert
@@ -11,6 +13,21 @@ from fer_video.types import Floats
 
 RUNTIME: dict[str, str] = {"ai-edge-litert": ai_edge_litert.__version__}
 """The package that computes, and its version."""
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def shipped(name: str, sha256: str) -> bytes:
+    """Read a net that comes with the package.
+
+    Raises:
+        ModelError: It is missing, or not the expected one.
+    """
+    path = ASSETS / name
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(f"{path} is missing or damaged: install fer-video anew")
+    return content
 
 
 class Graph:

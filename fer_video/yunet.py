@@ -1,20 +1,16 @@
 """YuNet, the detector that runs by default."""
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from fer_video.errors import ModelError
-from fer_video.litert import Graph
+from fer_video.litert import Graph, shipped
 from fer_video.options import DetectOptions
 from fer_video.types import Box, Face, Floats, Image
 
-WEIGHTS = Path(__file__).parent / "assets" / "yunet.tflite"
-"""Written and compared with OpenCV by ``benchmarks/yunet.py``."""
-_SHA256 = "8e5a161f389760e6e227d6e4da62d9d66212528078a0135a3db06391b8f11ee0"
+_NET = "yunet.tflite", "8e5a161f389760e6e227d6e4da62d9d66212528078a0135a3db06391b8f11ee0"
+"""Written and compared with OpenCV by ``benchmarks/yunet.py``, and its SHA-256."""
 
 _STRIDES_PX = (8, 16, 32)
 _MIN_SIDE_PX = 32
@@ -32,10 +28,7 @@ class YuNet:
     """
 
     def __init__(self, options: DetectOptions) -> None:
-        content = WEIGHTS.read_bytes() if WEIGHTS.is_file() else b""
-        if hashlib.sha256(content).hexdigest() != _SHA256:
-            raise ModelError(f"{WEIGHTS} is missing or damaged: install fer-video anew")
-        self._graph = Graph(content, str(WEIGHTS))
+        self._graph = Graph(shipped(*_NET), _NET[0])
         self._min_score = options.min_weak_score
 
     def __call__(self, pictures: Sequence[Image]) -> Sequence[tuple[Face, ...]]:
