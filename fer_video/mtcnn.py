@@ -12,16 +12,15 @@ import numpy as np
 
 from fer_video.litert import Graph, shipped
 from fer_video.options import DetectOptions
-from fer_video.types import Box, Face, Floats, Image
+from fer_video.types import Face, Floats, Image, Rows
 
 _PNET = "mtcnn_pnet.tflite", "7c0fe04a3adcc6322fb3d7b278ee951744430fa5f8e706286825d374b4ae348e"
 _RNET = "mtcnn_rnet.tflite", "7aef2d54f9853e1a70c54c59b29efc867cb98fc1c49bf5b5db945a847d56d361"
 _ONET = "mtcnn_onet.tflite", "44277b4ba627d9ca583d0b582b7f8ad49b2e95886c10fa12b35cda5cc39dcb30"
 """Written and compared with the package by ``benchmarks/mtcnn_nets.py``, with their SHA-256."""
 
-Candidates: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
-"""What may be faces, ``(n, 5)`` or wider: left, top, right and bottom in pixels of the picture,
-and how likely it is a face, in [0, 1]."""
+Candidates: TypeAlias = Rows
+"""Rows that may lack the landmarks, ``(n, 5)``."""
 
 _MIN_SIDE_PX = 24
 """Its pyramid has no level for a smaller picture."""
@@ -105,7 +104,7 @@ class Mtcnn:
         points = shares * _size(squares)[:, None] + squares[:, None, :2] - 1
         found = np.concatenate([moved, points.reshape(-1, 10)], axis=1)
         kept = _unlike(found[found[:, 4] > self._min_score], _MAX_IOU, of_smaller=True)
-        return tuple(map(_face, kept))
+        return tuple(map(Face.from_row, kept))
 
 
 def _scales(side_px: int) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -208,8 +207,3 @@ def _answers(net: Graph, patches: Floats) -> Floats:
     padded = np.zeros((-(-n // _BITE) * _BITE, *patches.shape[1:]), np.float32)
     padded[:n] = patches
     return np.concatenate([net(padded[at : at + _BITE])[0] for at in range(0, n, _BITE)])[:n]
-
-
-def _face(row: np.ndarray[Any, np.dtype[np.float64]]) -> Face:
-    box = Box(*(float(edge) for edge in row[:4]))
-    return Face(box, score=float(row[4]), landmarks=row[5:].reshape(5, 2).astype(np.float32))
