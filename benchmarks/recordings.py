@@ -41,7 +41,7 @@ from fer_video import (
     smooth,
 )
 from fer_video.classify import NetClassifier, classify, cut_crops, load_classifier
-from fer_video.detect import BATCH_SIZE, Detector, detect, load_detector, picture_side_px
+from fer_video.detect import Detector, detect, load_detector, picture_side_px
 from fer_video.errors import VideoError
 from fer_video.track import track
 from fer_video.types import DetectedFrame, Moment
@@ -143,8 +143,7 @@ def tracked_frames(
     with open_recording(path) as recording:
         side_px = picture_side_px(recording.info.side_px // (2 if half else 1), options)
         frames = recording.frames(SampleOptions(fps=SAMPLES_PER_S), 0, side_px)
-        looked_at = detect(map(halved, frames) if half else frames, detector, options,
-                           BATCH_SIZE[name])  # fmt: skip
+        looked_at = detect(map(halved, frames) if half else frames, detector, options)
         yield from track(looked_at, AnalysisOptions().track, options.min_score)
 
 

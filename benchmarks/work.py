@@ -23,7 +23,7 @@ from machine import Figures, in_process
 from fer_video import batch, jobs
 from fer_video.annotate import annotate as annotated
 from fer_video.classify import classify, cut_crops
-from fer_video.detect import BATCH_SIZE, detect, picture_side_px
+from fer_video.detect import detect, picture_side_px
 from fer_video.encode import encode as encoded
 from fer_video.events import Advanced, Finished
 from fer_video.options import AnalysisOptions, OutputOptions, SampleOptions, ViewOptions
@@ -116,7 +116,7 @@ def stages(recording: str) -> Figures:
         side_px = picture_side_px(opened.info.side_px, detecting)
         frames = opened.frames(options.sample, detecting.detect_every_s, side_px)
         frames = clock.timed("convert", frames)
-        detected = detect(frames, tools.detector, detecting, BATCH_SIZE[detecting.detector])
+        detected = detect(frames, tools.detector, detecting)
         detected = clock.timed("detect", detected)
         tracked = clock.timed("track", track(detected, options.track, detecting.min_score))
         cropped = clock.timed("crop", cut_crops(tracked, tools.classifier.spec.crop))

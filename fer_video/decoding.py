@@ -45,11 +45,12 @@ class Decoding:
         Raises:
             VideoError: The first few cannot be.
         """
-        tries = list(islice(self.tries(), _FIRST_TRIES))
-        for one in tries:
+        tried = 0
+        for one in islice(self.tries(), _FIRST_TRIES):
             if one is not None:
                 return one
-        count = f"none of the first {len(tries)} frames" if tries else "no frame"
+            tried += 1
+        count = f"none of the first {tried} frames" if tried else "no frame"
         raise VideoError(self._path, f"{count} can be decoded; {DAMAGED}")
 
     def tries(self, plan: Plan | None = None) -> Iterator[Whole | None]:

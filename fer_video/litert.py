@@ -1,5 +1,7 @@
 """The only import of LiteRT, which loads in a tenth of a second and computes on one thread."""
 
+import hashlib
+from pathlib import Path
 from threading import Lock
 
 import ai_edge_litert
@@ -7,10 +9,25 @@ from ai_edge_litert.interpreter import Interpreter
 
 from fer_video.errors import ModelError
 from fer_video.quiet import quiet_startup
-from fer_video.types import Floats
+from fer_video.types import Floats, Image
 
 RUNTIME: dict[str, str] = {"ai-edge-litert": ai_edge_litert.__version__}
 """The package that computes, and its version."""
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def shipped(name: str, sha256: str) -> bytes:
+    """Read a net that comes with the package.
+
+    Raises:
+        ModelError: It is missing, or not the expected one.
+    """
+    path = ASSETS / name
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(f"{path} is missing or damaged: install fer-video anew")
+    return content
 
 
 class Graph:
@@ -38,8 +55,11 @@ class Graph:
             raise self._refusal(error) from error
         self._entry = entry["index"]
 
-    def __call__(self, entry: Floats) -> list[Floats]:
+    def __call__(self, entry: Floats | Image) -> list[Floats]:
         """Compute every output; memory is laid out anew when the shape of ``entry`` changes.
+
+        Args:
+            entry: Becomes float32 in the memory of the net.
 
         Raises:
             ModelError: The net takes no input of that shape.
@@ -47,7 +67,7 @@ class Graph:
         with self._turn:  # its memory holds one input, and other threads run while it computes
             if entry.shape != self._shape:
                 self._lay_out(entry.shape)
-            self._interpreter.set_tensor(self._entry, entry)
+            self._interpreter.tensor(self._entry)()[...] = entry
             self._interpreter.invoke()
             ends = self._interpreter.get_output_details()
             return [self._interpreter.get_tensor(end["index"]) for end in ends]

@@ -12,7 +12,7 @@ import cv2
 import pandas as pd
 
 from fer_video.classify import NetClassifier, classify, cut_crops, load_classifier
-from fer_video.detect import BATCH_SIZE, Detector, detect, load_detector, picture_side_px
+from fer_video.detect import Detector, detect, load_detector, picture_side_px
 from fer_video.events import Summary
 from fer_video.options import AnalysisOptions
 from fer_video.provenance import Tally, provenance
@@ -79,7 +79,7 @@ def open_analysis(path: Path, options: AnalysisOptions, tools: Tools) -> Iterato
         sampled = recording.sampled(options.sample, detecting.detect_every_s)
         with closing(prefetch(sampled, _DEPTH)) as ahead:
             frames = recording.with_rgb(ahead, side_px)
-            detected = detect(frames, tools.detector, detecting, BATCH_SIZE[detecting.detector])
+            detected = detect(frames, tools.detector, detecting)
             tracked = track(detected, options.track, detecting.min_score)
             cropped = cut_crops(tracked, tools.classifier.spec.crop)
             with closing(prefetch(cropped, _CROPPED_DEPTH)) as waiting:

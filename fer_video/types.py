@@ -12,6 +12,10 @@ Image = np.ndarray[Any, np.dtype[np.uint8]]
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
+Rows = np.ndarray[Any, np.dtype[np.float64]]
+"""What may be faces, ``(n, 15)``: left, top, right and bottom in pixels, score in [0, 1], then
+``LANDMARKS`` as x, y."""
+
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """The five points of a face in the order of ``Face.landmarks``; left and right of the picture."""
 
@@ -111,6 +115,12 @@ class Face:
     """The same for one face while it is in view; None before tracking."""
     interpolated: bool = False
     """True where no detector looked: box, score and landmarks are between two key frames."""
+
+    @classmethod
+    def from_row(cls, row: Rows) -> "Face":
+        """Make a face of one of ``Rows``."""
+        edges, landmarks = row[:4].tolist(), row[5:].reshape(len(LANDMARKS), 2)
+        return cls(Box(*edges), float(row[4]), landmarks.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

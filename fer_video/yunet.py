@@ -1,20 +1,16 @@
 """YuNet, the detector that runs by default."""
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from fer_video.errors import ModelError
-from fer_video.litert import Graph
+from fer_video.litert import Graph, shipped
 from fer_video.options import DetectOptions
-from fer_video.types import Box, Face, Floats, Image
+from fer_video.types import Face, Floats, Image, Rows
 
-WEIGHTS = Path(__file__).parent / "assets" / "yunet.tflite"
-"""Written and compared with OpenCV by ``benchmarks/yunet.py``."""
-_SHA256 = "8e5a161f389760e6e227d6e4da62d9d66212528078a0135a3db06391b8f11ee0"
+_NET = "yunet.tflite", "8e5a161f389760e6e227d6e4da62d9d66212528078a0135a3db06391b8f11ee0"
+"""Written and compared with OpenCV by ``benchmarks/yunet.py``, and its SHA-256."""
 
 _STRIDES_PX = (8, 16, 32)
 _MIN_SIDE_PX = 32
@@ -32,10 +28,7 @@ class YuNet:
     """
 
     def __init__(self, options: DetectOptions) -> None:
-        content = WEIGHTS.read_bytes() if WEIGHTS.is_file() else b""
-        if hashlib.sha256(content).hexdigest() != _SHA256:
-            raise ModelError(f"{WEIGHTS} is missing or damaged: install fer-video anew")
-        self._graph = Graph(content, str(WEIGHTS))
+        self._graph = Graph(shipped(*_NET), _NET[0])
         self._min_score = options.min_weak_score
 
     def __call__(self, pictures: Sequence[Image]) -> Sequence[tuple[Face, ...]]:
@@ -48,20 +41,19 @@ class YuNet:
             return ()
         coarsest_px = _STRIDES_PX[-1]
         padded = np.zeros((1, -(-height // coarsest_px) * coarsest_px,
-                           -(-width // coarsest_px) * coarsest_px, 3), np.float32)  # fmt: skip
+                           -(-width // coarsest_px) * coarsest_px, 3), np.uint8)  # fmt: skip
         padded[0, :height, :width] = picture
         # the finest map is the largest
         maps = sorted(self._graph(padded), key=lambda one: -one.size)
         found = [
-            face
+            _found(cells, stride_px, self._min_score)
             for (cells,), stride_px in zip(maps, _STRIDES_PX, strict=True)
-            for face in _faces(cells, stride_px, self._min_score)
         ]
-        return _one_per_person(found)
+        return tuple(map(Face.from_row, _one_per_person(np.concatenate(found))))
 
 
-def _faces(cells: Floats, stride_px: int, min_score: float) -> list[Face]:
-    """Read the faces off a map.
+def _found(cells: Floats, stride_px: int, min_score: float) -> Rows:
+    """Read what may be faces off a map.
 
     Args:
         cells: ``(rows, columns, 16)``. Of each cell: how likely it is a face and how likely the
@@ -72,22 +64,17 @@ def _faces(cells: Floats, stride_px: int, min_score: float) -> list[Face]:
     """
     scores = np.sqrt(cells[..., 0] * cells[..., 5])
     rows, columns = np.nonzero(scores >= min_score)
-    faces = []
-    for cell, score, place in zip(
-        cells[rows, columns], scores[rows, columns], np.stack([columns, rows], axis=1), strict=True
-    ):
-        x, y = (cell[1:3] + place) * stride_px
-        width, height = np.exp(cell[3:5]) * stride_px
-        box = Box(*map(float, (x - width / 2, y - height / 2, x + width / 2, y + height / 2)))
-        points = (cell[6:16].reshape(5, 2) + place) * stride_px
-        faces.append(Face(box, float(score), points.astype(np.float32)))
-    return faces
+    cell, place = cells[rows, columns], np.stack([columns, rows], axis=1)
+    centre = (cell[:, 1:3] + place) * stride_px
+    half = np.exp(cell[:, 3:5]) * stride_px / 2
+    points = (cell[:, 6:16] + np.tile(place, 5)) * stride_px
+    return np.concatenate(
+        [centre - half, centre + half, scores[rows, columns, None], points], axis=1
+    )
 
 
-def _one_per_person(faces: Sequence[Face]) -> tuple[Face, ...]:
+def _one_per_person(found: Rows) -> Rows:
     """Keep the surest of detections that overlap, in the order of their scores."""
-    if not faces:
-        return ()
-    boxes = [(face.box.left, face.box.top, face.box.width, face.box.height) for face in faces]
-    kept = cv2.dnn.NMSBoxes(boxes, [face.score for face in faces], 0.0, _MAX_IOU)
-    return tuple(faces[at] for at in kept)
+    boxes = np.concatenate([found[:, :2], found[:, 2:4] - found[:, :2]], axis=1)
+    kept = cv2.dnn.NMSBoxes(boxes.tolist(), found[:, 4].tolist(), 0.0, _MAX_IOU)
+    return found[np.asarray(kept, np.intp)]

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 
 LAYERS = """
@@ -13,11 +15,11 @@ labels files addresses sampling manifest
 options status storage cuts container stores lists planes decoding litert backend figures
 learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
-video yunet track crop timeline engine pace inputs spool
+video yunet mtcnn crop timeline engine pace inputs spool
 nets.plain nets.xception nets.vgg nets.resnet
 nets weights detect canvas plot jobs processes transfer bars learn.space learn.pictures learn.charts
 lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
-classify resume learn.findings learn.sources
+classify track resume learn.findings learn.sources
 annotate pipeline journal learn.measures learn.report learn.batches learn.teachers learn.validate
 learn.convert learn.evaluate learn.fit batch
 learn.export learn.photographs learn.comparison console
@@ -84,11 +86,13 @@ def test_the_commands_load_nothing_heavy_before_they_are_used() -> None:
     assert shown.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("detector", ["yunet", "mtcnn", "haar"])
 def test_analyzing_on_a_cpu_loads_no_framework_of_networks_and_no_plots(
-    consult: Path, tmp_path: Path
+    detector: str, consult: Path, tmp_path: Path
 ) -> None:
     words = ["analyze", str(consult), "--out", str(tmp_path / "t.parquet"), "--end", "0.2"]
-    heavy = ["keras", "tensorflow", "jax", "torch", "matplotlib", "sklearn", "scipy"]
+    words += ["--detector", detector]
+    heavy = ["keras", "tensorflow", "jax", "torch", "matplotlib", "sklearn", "scipy", "joblib"]
     code = f"""
 import sys
 from fer_video.cli import app

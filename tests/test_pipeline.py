@@ -26,7 +26,7 @@ def run_stages(path: Path, options: AnalysisOptions, batch_size: int = 4) -> lis
         frames = recording.frames(
             options.sample, options.detect.detect_every_s, options.detect.detect_side_px
         )
-        detected = detect(frames, bright_square, options.detect, batch_size)
+        detected = detect(frames, bright_square, options.detect)
         tracked = track(detected, options.track, options.detect.min_score)
         return list(classify(cut_crops(tracked, CropSpec()), one_half, batch_size))
 

@@ -23,7 +23,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_package_and_its_models_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {f"fer_video/models/default/model.{end}" for end in ("weights.h5", "tflite")} <= {*names}
-    assert {"fer_video/py.typed", "fer_video/assets/yunet.tflite"} <= {*names}
+    nets = ("yunet", "mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet")
+    assert {"fer_video/py.typed", *(f"fer_video/assets/{net}.tflite" for net in nets)} <= {*names}
     assert {name.split("/")[0].split("-")[0] for name in names} <= {"fer_video"}
 
 
