@@ -34,6 +34,16 @@ class OptionError(FerVideoError, ValueError):
     exit_code = 2
 
 
+def require(holds: bool, option: str, value: object, allowed: str) -> None:
+    """Refuse the value of an option.
+
+    Raises:
+        OptionError: The condition does not hold.
+    """
+    if not holds:
+        raise OptionError(f"{option} must be {allowed}, got {value}")
+
+
 class _AboutFile(FerVideoError):
     """Something cannot be done with one file, for a reason that names the remedy."""
 
