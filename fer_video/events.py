@@ -12,7 +12,7 @@ from fer_video.addresses import Place
 from fer_video.errors import FerVideoError
 from fer_video.files import Fingerprint, Kind
 from fer_video.manifest import Attempt, Output
-from fer_video.options import AnalysisOptions, OutputOptions
+from fer_video.options import AnalysisOptions, LimitOptions, OutputOptions
 
 Stage = Literal["fetch", "analyze", "annotate", "put"]
 Outcome = Literal["complete", "pruned", "failed"]
@@ -54,6 +54,7 @@ class Job:
     plot: Path | None = None
     options: AnalysisOptions = field(default_factory=AnalysisOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+    limits: LimitOptions = field(default_factory=LimitOptions)
     remote: Remote | None = None
     """None where recording and results lie on this machine."""
 

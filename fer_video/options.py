@@ -6,6 +6,7 @@ from typing import Literal
 
 from fer_video.errors import require
 from fer_video.labels import Language
+from fer_video.options_limits import LimitOptions as LimitOptions
 from fer_video.options_training import ClassWeights as ClassWeights
 from fer_video.options_training import Keep as Keep
 from fer_video.options_training import Optimizer as Optimizer

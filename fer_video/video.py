@@ -19,10 +19,11 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from fer_video.container import open_container, picture_stream
+from fer_video.container import duration_from_header_s, open_container, picture_stream
 from fer_video.cuts import CutDetector
 from fer_video.decoding import Decoding
 from fer_video.options import SampleOptions
+from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.planes import luma, small_rgb, upright
 from fer_video.sampling import ROUNDING_S, Grid, Plan
 from fer_video.types import Frame, Image, RecordingInfo, Rotation
@@ -50,7 +51,7 @@ class Picture:
 
 
 @contextmanager
-def open_recording(path: Path) -> Iterator["Recording"]:
+def open_recording(path: Path, limits: LimitOptions = USUAL_LIMITS) -> Iterator["Recording"]:
     """Open a recording; what is read from it ends when the context does.
 
     Raises:
@@ -61,7 +62,7 @@ def open_recording(path: Path) -> Iterator["Recording"]:
     ...         print(frame.time_s, frame.gray.mean())
     """
     with ExitStack() as open_files:
-        yield Recording(path, open_files)
+        yield Recording(path, open_files, limits)
 
 
 class Recording:
@@ -82,16 +83,17 @@ class Recording:
     """Seconds that the header promised and the file did not hold; None if it kept its word, or
     as long as the latest iteration has not come to the end of the file."""
 
-    def __init__(self, path: Path, open_files: ExitStack) -> None:
+    def __init__(self, path: Path, open_files: ExitStack, limits: LimitOptions) -> None:
         """Decode the first whole frame; called by ``open_recording``."""
         self._path = path
         self._open_files = open_files
+        self._limits = limits
         # two, since a scaler keeps its tables only from one result to the next of the same kind
         self._to_gray, self._to_rgb = VideoReformatter(), VideoReformatter()
         self._start_over()
-        with open_container(path) as container:
-            stream = picture_stream(path, container)
-            first_pts, first = Decoding(path, container, stream).first_whole()
+        with open_container(path, limits) as container:
+            stream = picture_stream(path, container, limits)
+            first_pts, first = Decoding(path, container, stream, limits).first_whole()
             self._time_base = cast(Fraction, stream.time_base)
             header_pts = stream.start_time
             # the frames before the first whole one may be damaged, but they had their time
@@ -194,10 +196,10 @@ class Recording:
     def _read(self, seek_s: float = 0.0, plan: Plan | None = None) -> Generator[Picture]:
         """Read from a key frame before ``seek_s``; with a plan, until it fails."""
         self._start_over()
-        with open_container(self._path) as container:
+        with open_container(self._path, self._limits) as container:
             self._open_files.callback(container.close)  # for an iterator left half-way
-            stream = picture_stream(self._path, container)
-            decoding = Decoding(self._path, container, stream)
+            stream = picture_stream(self._path, container, self._limits)
+            decoding = Decoding(self._path, container, stream, self._limits)
             tries = decoding.tries(plan)
             if seek_s:
                 pts = self._start_pts + int(seek_s / self._time_base)
@@ -278,18 +280,12 @@ def _read_info(
     rotation_deg = cast(Rotation, round(-first.rotation / 90) * 90 % 360)
     size_px = first.width, first.height
     width_px, height_px = size_px if rotation_deg in (0, 180) else reversed(size_px)
-    time_base = cast(Fraction, stream.time_base)
-    duration_s = None
-    if stream.duration:
-        duration_s = float(stream.duration * time_base)
-    elif container.duration:
-        duration_s = container.duration / av.time_base
     return RecordingInfo(
         path=path,
         width_px=width_px,
         height_px=height_px,
-        duration_from_header_s=duration_s,
+        duration_from_header_s=duration_from_header_s(container, stream),
         frame_rate_from_header=float(stream.average_rate) if stream.average_rate else None,
-        time_base=time_base,
+        time_base=cast(Fraction, stream.time_base),
         rotation_deg=rotation_deg,
     )

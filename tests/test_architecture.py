@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 
 LAYERS = """
 errors colors types quiet gpu
-labels files addresses sampling manifest
+labels files addresses sampling manifest options_limits
 options_training status storage cuts container stores lists planes decoding litert backend figures
 options learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
