@@ -15,7 +15,7 @@ from fer_video.options import ViewOptions
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.overlay import Face, Overlay
 from fer_video.timeline import emotions_of, smooth
-from fer_video.types import Box, Rotation
+from fer_video.types import Box, RecordingInfo
 from fer_video.video import Picture, Recording, open_recording
 
 _ROUNDING_S = 0.001
@@ -65,7 +65,7 @@ def annotate(
         first = _first(pictures, first_pts, recording)
         overlay = Overlay((source.info.width_px, source.info.height_px), emotions, view.language)
         shown = _until(chain([first], pictures), next(reversed(sampled)), end_s)
-        frames = _drawn(shown, sampled, overlay, source.info.rotation_deg)
+        frames = _drawn(shown, sampled, overlay, source.info)
         sound_end_s = None if asked_end_s is None else source.first_frame_s + end_s
         lead_in = first.index == 0
         yield from encode(frames, out, recording, lead_in=lead_in, end_s=sound_end_s, limits=limits)
@@ -128,12 +128,12 @@ def _until(pictures: Iterable[Picture], last_pts: int, end_s: float) -> Iterator
 
 
 def _drawn(
-    pictures: Iterable[Picture], sampled: Sampled, overlay: Overlay, rotation_deg: Rotation
+    pictures: Iterable[Picture], sampled: Sampled, overlay: Overlay, info: RecordingInfo
 ) -> Iterator[VideoFrame]:
     """Draw on each picture the faces sampled on it, or on the last sampled one before it."""
     faces: list[Face] = []
     for picture in pictures:
         faces = sampled.get(picture.pts, faces)
-        canvas = Canvas(picture.frame, rotation_deg)
+        canvas = Canvas(picture.frame, info.rotation_deg, info.mirrored)
         overlay.draw(canvas, faces)
         yield canvas.frame

@@ -14,7 +14,7 @@ from fer_video.types import Moment
 from fer_video.video import Recording
 from fer_video.weights import ModelSpec
 
-REVISION = 1
+REVISION = 2
 """Of the rows: raised when the same recording, options and model would give other ones, so that
 timelines from before are made again. A version that changes no row leaves it as it is."""
 
@@ -91,6 +91,7 @@ def provenance(
             "width_px": info.width_px,
             "height_px": info.height_px,
             "rotation_deg": info.rotation_deg,
+            "mirrored": info.mirrored,
             "time_base": str(info.time_base),
             "first_frame_s": recording.first_frame_s,
         },

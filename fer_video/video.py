@@ -24,9 +24,9 @@ from fer_video.cuts import CutDetector
 from fer_video.decoding import Decoding
 from fer_video.options import SampleOptions
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
-from fer_video.planes import luma, small_rgb, upright
+from fer_video.planes import luma, small_rgb, turn_of, upright
 from fer_video.sampling import ROUNDING_S, Grid, Plan
-from fer_video.types import Frame, Image, RecordingInfo, Rotation
+from fer_video.types import Frame, Image, RecordingInfo
 
 # a seek may land late by the reordering, and within a group of pictures in MPEG-TS
 _RUN_UP_S = 10.0
@@ -270,14 +270,13 @@ class Recording:
         return Frame(picture.index, picture.pts, picture.time_s, self._turned(gray), full_range)
 
     def _turned(self, array: Image) -> Image:
-        return upright(array, self.info.rotation_deg)
+        return upright(array, self.info.rotation_deg, self.info.mirrored)
 
 
 def _read_info(
     path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame
 ) -> RecordingInfo:
-    # the display matrix turns counterclockwise
-    rotation_deg = cast(Rotation, round(-first.rotation / 90) * 90 % 360)
+    rotation_deg, mirrored = turn_of(first)
     size_px = first.width, first.height
     width_px, height_px = size_px if rotation_deg in (0, 180) else reversed(size_px)
     return RecordingInfo(
@@ -288,4 +287,5 @@ def _read_info(
         frame_rate_from_header=float(stream.average_rate) if stream.average_rate else None,
         time_base=cast(Fraction, stream.time_base),
         rotation_deg=rotation_deg,
+        mirrored=mirrored,
     )

@@ -20,6 +20,7 @@ from fer_video.inputs import find_recordings
 from fer_video.jobs import Plan, jobs_for
 from fer_video.manifest import MANIFEST_FILE, Attempt
 from fer_video.options import OutputOptions
+from fer_video.provenance import REVISION
 from fer_video.timeline import check_whole, read_provenance
 from tests.scenes import picture, steady, truncate, write_video
 from tests.test_cli import run
@@ -153,7 +154,7 @@ def _another_one(folder: Path) -> None:
 def _earlier_version(folder: Path) -> None:
     path = folder / "out" / "timelines" / "a.mp4.parquet"
     content = path.read_bytes()
-    path.write_bytes(content.replace(b'"revision": 1', b'"revision": 0'))
+    path.write_bytes(content.replace(b'"revision": %d' % REVISION, b'"revision": 0'))
 
 
 @pytest.mark.parametrize(
