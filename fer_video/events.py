@@ -109,7 +109,8 @@ class Summary:
     frames_decoded: int
     frames_sampled: int
     frames_corrupt: int
-    """Skipped: they could not be decoded, or the decoder flagged them as corrupt."""
+    """Skipped: they could not be decoded, the decoder flagged them as corrupt, or their time stamp
+    is missing or not after the one before."""
     frames_without_face: int
     tracks: int
     most_faces_at_once: int
@@ -121,7 +122,18 @@ class Summary:
     @property
     def partial(self) -> bool:
         """Whether something of the recording is missing from the timeline."""
-        return self.ended_early_s is not None
+        return bool(self.loss)
+
+    @property
+    def loss(self) -> str:
+        """Say what of the recording is missing from the timeline; empty if nothing is."""
+        lost = []
+        if self.ended_early_s is not None:
+            lost.append(f"it ends {self.ended_early_s:.1f} s before its header says")
+        if self.frames_corrupt:
+            were = "frame was" if self.frames_corrupt == 1 else "frames were"
+            lost.append(f"{self.frames_corrupt} corrupt {were} skipped")
+        return ", and ".join(lost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,8 +224,8 @@ def _raise_failures(report: Any, are_many: bool) -> None:
         names = tuple(event.job.name for event in report.failed)
         raise SomeFailed(names, report.n_recordings)
     for event in report.finished:
-        if event.summary.ended_early_s is not None and not are_many:
-            raise Partial(event.job.recording, event.summary.ended_early_s)
+        if event.summary.partial and not are_many:
+            raise Partial(event.job.recording, event.summary.loss)
 
 
 @app.command()
