@@ -8,9 +8,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
 from av.container import InputContainer
@@ -19,6 +17,7 @@ from av.video.stream import VideoStream
 
 from fer_video.addresses import without_secrets
 from fer_video.errors import DAMAGED, VideoError
+from fer_video.headers import EBML, duration_from_header_s
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 
 _DECODERS = {
@@ -45,6 +44,8 @@ _OPEN_OPTIONS = {
     "codec_whitelist": ",".join(sorted(_ALLOWED_DECODERS)),
 }
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free")
+_STARTS = (EBML, b"OggS", b"FLV", b"GIF8", b"\x30\x26\xb2\x75")
+"""Of mkv and webm, ogg, flv, gif and wmv."""
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat version")
 _WEB_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _NO_VIDEO = (
@@ -72,8 +73,8 @@ def open_container(path: Path, limits: LimitOptions = USUAL_LIMITS) -> Iterator[
             options=_OPEN_OPTIONS | _size_limit(limits),
         )
     except av.error.FFmpegError as error:
-        unfinished = head[4:8] in _MP4_BOXES
-        reason = f"its index cannot be read; {DAMAGED}" if unfinished else _NO_VIDEO
+        is_known = head[4:8] in _MP4_BOXES or head[8:12] == b"AVI " or head.startswith(_STARTS)
+        reason = f"its index cannot be read; {DAMAGED}" if is_known else _NO_VIDEO
         raise VideoError(path, reason) from error
     with container:
         n_streams = len(container.streams)
@@ -109,13 +110,6 @@ def picture_stream(path: Path, container: InputContainer, limits: LimitOptions) 
     if container.streams.audio:
         raise VideoError(path, "it has sound but no picture")
     raise VideoError(path, f"there is no picture in it; {DAMAGED}")
-
-
-def duration_from_header_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """Say how long the pictures are by their header, or the whole by its own; None if neither."""
-    if stream.duration:
-        return float(stream.duration * cast(Fraction, stream.time_base))
-    return container.duration / av.time_base if container.duration else None
 
 
 def _size_limit(limits: LimitOptions) -> dict[str, str]:

@@ -54,6 +54,10 @@ class Decoding:
         for one in tries:
             if one is not None:
                 return one
+        if tries and not self._stream.codec_context.width:  # some decoders forget what they refuse
+            side_px = self._limits.max_side_px
+            reason = f"its pictures have no size, or one of more than {side_px} x {side_px} pixels"
+            raise VideoError(self._path, f"{reason}; see --max-side")
         count = f"none of the first {len(tries)} frames" if tries else "no frame"
         raise VideoError(self._path, f"{count} can be decoded; {DAMAGED}")
 
@@ -97,7 +101,7 @@ class Decoding:
         try:
             for packet in self._container.demux():
                 if packet.stream.index == self._stream.index:
-                    n_frames += 1
+                    n_frames += packet.size > 0
                     if n_frames > self._limits.max_frames:
                         reason = f"it has more than {self._limits.max_frames} frames"
                         raise VideoError(self._path, f"{reason}; see --max-frames")
@@ -107,6 +111,8 @@ class Decoding:
                     self.others_end_s = max(self.others_end_s, end_s)
         except av.error.FFmpegError:
             self.breaks_off = True
+        except IndexError:
+            pass  # a stream that began later: PyAV does not know it, and flushes it last
 
     def _check_hours(self, so_far_s: Fraction) -> None:
         if so_far_s > self._limits.max_hours * 3600:

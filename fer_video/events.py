@@ -118,6 +118,8 @@ class Summary:
     """Seconds that the header promised and the file did not hold; None if it kept its word."""
     frames_undecoded: int = 0
     """Needed by no sample, and referred to by no other frame."""
+    missing_bytes: int = 0
+    """That the file says it has, and does not have."""
 
     @property
     def partial(self) -> bool:
@@ -130,6 +132,8 @@ class Summary:
         lost = []
         if self.ended_early_s is not None:
             lost.append(f"it ends {self.ended_early_s:.1f} s before its header says")
+        elif self.missing_bytes:
+            lost.append(f"its last {self.missing_bytes} bytes are missing")
         if self.frames_corrupt:
             were = "frame was" if self.frames_corrupt == 1 else "frames were"
             lost.append(f"{self.frames_corrupt} corrupt {were} skipped")

@@ -42,7 +42,7 @@ def job_for(
     limits: LimitOptions = USUAL_LIMITS,
 ) -> Job:
     """Describe the work on one recording; without ``timeline``, a Parquet file beside it."""
-    timeline = timeline or recording.with_suffix(".parquet")
+    timeline = timeline or recording.with_name(f"{result_name(recording.stem)}.parquet")
     return Job(recording, recording.name, timeline, video, plot, options, output, limits)
 
 

@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 import av
-from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from fer_video.container import duration_from_header_s, open_container, picture_stream
+from fer_video.container import open_container, picture_stream
 from fer_video.cuts import CutDetector
 from fer_video.decoding import Decoding
+from fer_video.files import state_of
+from fer_video.headers import missing_bytes, read_info
 from fer_video.options import SampleOptions
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
-from fer_video.planes import luma, small_rgb, turn_of, upright
+from fer_video.planes import luma, small_rgb, upright
 from fer_video.sampling import ROUNDING_S, Grid, Plan
 from fer_video.types import Frame, Image, RecordingInfo
 
@@ -69,6 +70,8 @@ class Recording:
     """A recording; each iteration reads the file anew, and only the latest one counts."""
 
     info: RecordingInfo
+    state: tuple[int, int, int]
+    """Of the file when it was opened; see ``files.state_of``."""
     first_frame_s: float
     """The first picture's time on the container's clock, in seconds: where ``time_s`` is 0."""
     frames_decoded: int
@@ -82,6 +85,8 @@ class Recording:
     ended_early_s: float | None
     """Seconds that the header promised and the file did not hold; None if it kept its word, or
     as long as the latest iteration has not come to the end of the file."""
+    missing_bytes: int
+    """That the file says it has, and does not have; 0 likewise."""
 
     def __init__(self, path: Path, open_files: ExitStack, limits: LimitOptions) -> None:
         """Decode the first whole frame; called by ``open_recording``."""
@@ -92,6 +97,7 @@ class Recording:
         self._to_gray, self._to_rgb = VideoReformatter(), VideoReformatter()
         self._start_over()
         with open_container(path, limits) as container:
+            self.state = state_of(path)
             stream = picture_stream(path, container, limits)
             first_pts, first = Decoding(path, container, stream, limits).first_whole()
             self._time_base = cast(Fraction, stream.time_base)
@@ -99,7 +105,7 @@ class Recording:
             # the frames before the first whole one may be damaged, but they had their time
             self._start_pts = first_pts if header_pts is None else min(first_pts, header_pts)
             self._stored_size_px = first.width, first.height
-            self.info = _read_info(path, container, stream, first)
+            self.info = read_info(path, container, stream, first)
         self.first_frame_s = float(self._start_pts * self._time_base)
 
     def frames(
@@ -231,6 +237,7 @@ class Recording:
                     return
             self.frames_corrupt += decoding.breaks_off
             self.ended_early_s = self._missing_s(stream, decoding.others_end_s)
+            self.missing_bytes = missing_bytes(self._path)
 
     def _leave_out(self, undecoded_pts: Sequence[int]) -> None:
         self.frames_undecoded += len(undecoded_pts)
@@ -242,7 +249,7 @@ class Recording:
 
     def _start_over(self) -> None:
         self.frames_decoded = self.frames_undecoded = self.frames_corrupt = 0
-        self.ended_early_s = None
+        self.ended_early_s, self.missing_bytes = None, 0
         self._pictures_end_s = 0.0
 
     def _missing_s(self, stream: VideoStream, others_end_s: float) -> float | None:
@@ -271,21 +278,3 @@ class Recording:
 
     def _turned(self, array: Image) -> Image:
         return upright(array, self.info.rotation_deg, self.info.mirrored)
-
-
-def _read_info(
-    path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame
-) -> RecordingInfo:
-    rotation_deg, mirrored = turn_of(first)
-    size_px = first.width, first.height
-    width_px, height_px = size_px if rotation_deg in (0, 180) else reversed(size_px)
-    return RecordingInfo(
-        path=path,
-        width_px=width_px,
-        height_px=height_px,
-        duration_from_header_s=duration_from_header_s(container, stream),
-        frame_rate_from_header=float(stream.average_rate) if stream.average_rate else None,
-        time_base=cast(Fraction, stream.time_base),
-        rotation_deg=rotation_deg,
-        mirrored=mirrored,
-    )

@@ -9,9 +9,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 
 LAYERS = """
 errors colors types quiet gpu
-labels files addresses sampling manifest options_limits
-options_training status storage cuts container stores lists planes decoding litert backend figures
-options learn.faces learn.archive
+labels files addresses sampling manifest options_limits planes
+options_training status storage cuts headers stores lists decoding litert backend figures
+options container learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
 video yunet track crop timeline engine inputs spool nets.plain nets.xception nets.vgg nets.resnet
 nets weights detect canvas plot jobs processes transfer learn.space learn.pictures learn.charts
