@@ -59,7 +59,7 @@ def _draw(job: Job, wanted: set[Kind], summary: Summary) -> Iterator[Event]:
     if job.video is not None and "video" in wanted:
         from fer_video.annotate import annotate
 
-        for done_s in annotate(job.recording, table, job.video, job.output.view):
+        for done_s in annotate(job.recording, table, job.video, job.output.view, job.limits):
             yield Advanced(job, "annotate", done_s, summary.analyzed_s)
     if job.plot is not None and "plot" in wanted:
         from fer_video.plot import plot_timeline
@@ -68,7 +68,7 @@ def _draw(job: Job, wanted: set[Kind], summary: Summary) -> Iterator[Event]:
 
 
 def _write_timeline(job: Job) -> Generator[Event, None, Provenance]:
-    with open_analysis(job.recording, job.options, tools_for(job.options)) as analysis:
+    with open_analysis(job.recording, job.options, tools_for(job.options), job.limits) as analysis:
         labels = analysis.classifier.spec.labels
         with open_timeline(job.timeline, job.name, labels, job.scratch) as writer:
             tally = Tally()

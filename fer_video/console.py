@@ -92,10 +92,8 @@ def describe(event: Finished) -> list[str]:
         if kind not in event.kept
     )
     lines = [f"wrote {written}", f"  {_seen(event.summary)}"]
-    if event.summary.frames_corrupt:
-        lines.append(f"  skipped {counted(event.summary.frames_corrupt, 'corrupt frame')}")
-    if event.summary.ended_early_s is not None:
-        lines.append(f"  partial: it ends {event.summary.ended_early_s:.1f} s early")
+    if event.summary.partial:
+        lines.append(f"  partial: {event.summary.loss}")
     return lines
 
 

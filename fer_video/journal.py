@@ -135,7 +135,7 @@ def _done(job: Job, summary: Summary, made: Made, work_s: float) -> Attempt:
     return Attempt(
         recording=job.name,
         verdict="partial" if summary.partial else "ok",
-        reason=_reason(summary),
+        reason=summary.loss,
         exit_code=Partial.exit_code if summary.partial else 0,
         analyzed_s=summary.analyzed_s,
         work_s=round(work_s, 3),
@@ -169,12 +169,6 @@ def _failed(event: Failed, work_s: float) -> Attempt:
         fer_video=__version__,
         when=manifest.now(),
     )
-
-
-def _reason(summary: Summary) -> str:
-    if summary.ended_early_s is None:
-        return ""
-    return f"it ends {summary.ended_early_s:.1f} s before its header says"
 
 
 def _said(error: FerVideoError, job: Job) -> str:

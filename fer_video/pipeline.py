@@ -15,6 +15,7 @@ from fer_video.classify import NetClassifier, classify, cut_crops, load_classifi
 from fer_video.detect import Detector, detect, load_detector, picture_side_px
 from fer_video.events import Summary
 from fer_video.options import AnalysisOptions
+from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.provenance import Tally, provenance
 from fer_video.timeline import Provenance, to_frame
 from fer_video.track import track
@@ -67,14 +68,16 @@ def load_tools(options: AnalysisOptions) -> Tools:
 
 
 @contextmanager
-def open_analysis(path: Path, options: AnalysisOptions, tools: Tools) -> Iterator[Analysis]:
+def open_analysis(
+    path: Path, options: AnalysisOptions, tools: Tools, limits: LimitOptions = USUAL_LIMITS
+) -> Iterator[Analysis]:
     """Open a recording and connect the stages.
 
     Raises:
         VideoError: The recording cannot be read; also while ``moments`` is read.
     """
     detecting = options.detect
-    with open_recording(path) as recording:
+    with open_recording(path, limits) as recording:
         side_px = picture_side_px(recording.info.side_px, detecting)
         sampled = recording.sampled(options.sample, detecting.detect_every_s)
         with closing(prefetch(sampled, _DEPTH)) as ahead:
@@ -87,7 +90,11 @@ def open_analysis(path: Path, options: AnalysisOptions, tools: Tools) -> Iterato
                 yield Analysis(recording, tools.classifier, options, moments)
 
 
-def moments(path: Path | str, options: AnalysisOptions | None = None) -> Iterator[Moment]:
+def moments(
+    path: Path | str,
+    options: AnalysisOptions | None = None,
+    limits: LimitOptions = USUAL_LIMITS,
+) -> Iterator[Moment]:
     """Analyze a recording lazily: one moment per sampled frame, in order.
 
     Raises:
@@ -95,11 +102,15 @@ def moments(path: Path | str, options: AnalysisOptions | None = None) -> Iterato
         ModelError: A model is missing or damaged.
     """
     options = options or AnalysisOptions()
-    with open_analysis(Path(path), options, load_tools(options)) as analysis:
+    with open_analysis(Path(path), options, load_tools(options), limits) as analysis:
         yield from analysis.moments
 
 
-def analyze(path: Path | str, options: AnalysisOptions | None = None) -> pd.DataFrame:
+def analyze(
+    path: Path | str,
+    options: AnalysisOptions | None = None,
+    limits: LimitOptions = USUAL_LIMITS,
+) -> pd.DataFrame:
     """Analyze a recording and return its timeline, the table that ``read_timeline`` gives.
 
     ``table.attrs["provenance"]`` says how it was made.
@@ -110,7 +121,7 @@ def analyze(path: Path | str, options: AnalysisOptions | None = None) -> pd.Data
     """
     path, options = Path(path), options or AnalysisOptions()
     tally = Tally()
-    with open_analysis(path, options, load_tools(options)) as analysis:
+    with open_analysis(path, options, load_tools(options), limits) as analysis:
         counted = tally.counting(analysis.moments)
         table = to_frame(counted, path.name, analysis.classifier.spec.labels)
         table.attrs["provenance"] = analysis.provenance(tally.summary(analysis.recording))

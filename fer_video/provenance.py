@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 from fer_video import __version__
 from fer_video.errors import VideoError
 from fer_video.events import Summary
-from fer_video.files import sha256_of
+from fer_video.files import sha256_of, state_of
 from fer_video.options import AnalysisOptions
 from fer_video.timeline import Provenance
 from fer_video.types import Moment
@@ -62,6 +61,7 @@ class Tally:
             most_faces_at_once=self._most_faces,
             ended_early_s=recording.ended_early_s,
             frames_undecoded=recording.frames_undecoded,
+            missing_bytes=recording.missing_bytes,
         )
 
 
@@ -80,17 +80,21 @@ def provenance(
         ran: What the model ran on: ``device`` and ``runtime``.
         options: Of the analysis.
         summary: What was seen.
+
+    Raises:
+        VideoError: The recording is another one by now.
     """
     info = recording.info
     return {
         "fer_video": __version__,
         "revision": REVISION,
         "verdict": "partial" if summary.partial else "complete",
-        "source": _source(info.path)
+        "source": _source(recording)
         | {
             "width_px": info.width_px,
             "height_px": info.height_px,
             "rotation_deg": info.rotation_deg,
+            "mirrored": info.mirrored,
             "time_base": str(info.time_base),
             "first_frame_s": recording.first_frame_s,
         },
@@ -106,5 +110,12 @@ def provenance(
     }
 
 
-def _source(path: Path) -> Provenance:
-    return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+def _source(recording: Recording) -> Provenance:
+    path = recording.info.path
+    try:
+        source = {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        if state_of(path) != recording.state:
+            raise VideoError(path, "it changed while it was read: analyze it once it is complete")
+    except OSError as error:
+        raise VideoError(path, "it went away while it was read") from error
+    return source

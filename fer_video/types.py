@@ -75,6 +75,8 @@ class RecordingInfo:
     """Seconds per unit of ``pts``."""
     rotation_deg: Rotation
     """Clockwise turn that makes the stored picture upright; already applied to every frame."""
+    mirrored: bool
+    """Whether left and right are exchanged after that turn; already done, too."""
 
     @property
     def side_px(self) -> int:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 import av
-from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -22,10 +21,13 @@ from av.video.stream import VideoStream
 from fer_video.container import open_container, picture_stream
 from fer_video.cuts import CutDetector
 from fer_video.decoding import Decoding
+from fer_video.files import state_of
+from fer_video.headers import missing_bytes, read_info
 from fer_video.options import SampleOptions
+from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.planes import luma, small_rgb, upright
 from fer_video.sampling import ROUNDING_S, Grid, Plan
-from fer_video.types import Frame, Image, RecordingInfo, Rotation
+from fer_video.types import Frame, Image, RecordingInfo
 
 # a seek may land late by the reordering, and within a group of pictures in MPEG-TS
 _RUN_UP_S = 10.0
@@ -50,7 +52,7 @@ class Picture:
 
 
 @contextmanager
-def open_recording(path: Path) -> Iterator["Recording"]:
+def open_recording(path: Path, limits: LimitOptions = USUAL_LIMITS) -> Iterator["Recording"]:
     """Open a recording; what is read from it ends when the context does.
 
     Raises:
@@ -61,13 +63,15 @@ def open_recording(path: Path) -> Iterator["Recording"]:
     ...         print(frame.time_s, frame.gray.mean())
     """
     with ExitStack() as open_files:
-        yield Recording(path, open_files)
+        yield Recording(path, open_files, limits)
 
 
 class Recording:
     """A recording; each iteration reads the file anew, and only the latest one counts."""
 
     info: RecordingInfo
+    state: tuple[int, int, int]
+    """Of the file when it was opened; see ``files.state_of``."""
     first_frame_s: float
     """The first picture's time on the container's clock, in seconds: where ``time_s`` is 0."""
     frames_decoded: int
@@ -81,23 +85,27 @@ class Recording:
     ended_early_s: float | None
     """Seconds that the header promised and the file did not hold; None if it kept its word, or
     as long as the latest iteration has not come to the end of the file."""
+    missing_bytes: int
+    """That the file says it has, and does not have; 0 likewise."""
 
-    def __init__(self, path: Path, open_files: ExitStack) -> None:
+    def __init__(self, path: Path, open_files: ExitStack, limits: LimitOptions) -> None:
         """Decode the first whole frame; called by ``open_recording``."""
         self._path = path
         self._open_files = open_files
+        self._limits = limits
         # two, since a scaler keeps its tables only from one result to the next of the same kind
         self._to_gray, self._to_rgb = VideoReformatter(), VideoReformatter()
         self._start_over()
-        with open_container(path) as container:
-            stream = picture_stream(path, container)
-            first_pts, first = Decoding(path, container, stream).first_whole()
+        with open_container(path, limits) as container:
+            self.state = state_of(path)
+            stream = picture_stream(path, container, limits)
+            first_pts, first = Decoding(path, container, stream, limits).first_whole()
             self._time_base = cast(Fraction, stream.time_base)
             header_pts = stream.start_time
             # the frames before the first whole one may be damaged, but they had their time
             self._start_pts = first_pts if header_pts is None else min(first_pts, header_pts)
             self._stored_size_px = first.width, first.height
-            self.info = _read_info(path, container, stream, first)
+            self.info = read_info(path, container, stream, first)
         self.first_frame_s = float(self._start_pts * self._time_base)
 
     def frames(
@@ -194,10 +202,10 @@ class Recording:
     def _read(self, seek_s: float = 0.0, plan: Plan | None = None) -> Generator[Picture]:
         """Read from a key frame before ``seek_s``; with a plan, until it fails."""
         self._start_over()
-        with open_container(self._path) as container:
+        with open_container(self._path, self._limits) as container:
             self._open_files.callback(container.close)  # for an iterator left half-way
-            stream = picture_stream(self._path, container)
-            decoding = Decoding(self._path, container, stream)
+            stream = picture_stream(self._path, container, self._limits)
+            decoding = Decoding(self._path, container, stream, self._limits)
             tries = decoding.tries(plan)
             if seek_s:
                 pts = self._start_pts + int(seek_s / self._time_base)
@@ -229,6 +237,7 @@ class Recording:
                     return
             self.frames_corrupt += decoding.breaks_off
             self.ended_early_s = self._missing_s(stream, decoding.others_end_s)
+            self.missing_bytes = missing_bytes(self._path)
 
     def _leave_out(self, undecoded_pts: Sequence[int]) -> None:
         self.frames_undecoded += len(undecoded_pts)
@@ -240,7 +249,7 @@ class Recording:
 
     def _start_over(self) -> None:
         self.frames_decoded = self.frames_undecoded = self.frames_corrupt = 0
-        self.ended_early_s = None
+        self.ended_early_s, self.missing_bytes = None, 0
         self._pictures_end_s = 0.0
 
     def _missing_s(self, stream: VideoStream, others_end_s: float) -> float | None:
@@ -268,28 +277,4 @@ class Recording:
         return Frame(picture.index, picture.pts, picture.time_s, self._turned(gray), full_range)
 
     def _turned(self, array: Image) -> Image:
-        return upright(array, self.info.rotation_deg)
-
-
-def _read_info(
-    path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame
-) -> RecordingInfo:
-    # the display matrix turns counterclockwise
-    rotation_deg = cast(Rotation, round(-first.rotation / 90) * 90 % 360)
-    size_px = first.width, first.height
-    width_px, height_px = size_px if rotation_deg in (0, 180) else reversed(size_px)
-    time_base = cast(Fraction, stream.time_base)
-    duration_s = None
-    if stream.duration:
-        duration_s = float(stream.duration * time_base)
-    elif container.duration:
-        duration_s = container.duration / av.time_base
-    return RecordingInfo(
-        path=path,
-        width_px=width_px,
-        height_px=height_px,
-        duration_from_header_s=duration_s,
-        frame_rate_from_header=float(stream.average_rate) if stream.average_rate else None,
-        time_base=time_base,
-        rotation_deg=rotation_deg,
-    )
+        return upright(array, self.info.rotation_deg, self.info.mirrored)

@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 
 LAYERS = """
 errors colors types quiet gpu wording
-labels files addresses sampling manifest
-options status storage cuts container stores lists planes decoding litert backend figures
-learn.faces learn.archive
+labels files addresses sampling manifest options_limits planes
+options_training status storage cuts headers stores lists decoding litert backend figures
+options container learn.faces learn.archive
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
 video yunet mtcnn crop timeline engine pace inputs spool
 nets.plain nets.xception nets.vgg nets.resnet

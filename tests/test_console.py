@@ -47,7 +47,10 @@ def test_the_closing_line_says_what_was_seen(found: Summary, line: str) -> None:
 
 def test_what_was_lost_is_said() -> None:
     lines = console.describe(Finished(job("a.mp4"), summary(corrupt=2, missing_s=3.24)))
-    assert lines[2:] == ["  skipped 2 corrupt frames", "  partial: it ends 3.2 s early"]
+    both = "it ends 3.2 s before its header says, and 2 corrupt frames were skipped"
+    assert lines[2:] == [f"  partial: {both}"]
+    (*_, line) = console.describe(Finished(job("a.mp4"), summary(corrupt=1)))
+    assert line == "  partial: 1 corrupt frame was skipped"
 
 
 def events() -> list[Event]:

@@ -19,9 +19,13 @@ from fer_video.cli.arguments import (
     Jobs,
     Lang,
     MaxCpu,
+    MaxFrames,
     MaxGap,
+    MaxHours,
     MaxMemory,
+    MaxSide,
     MaxStall,
+    MaxStreams,
     MinFace,
     MinIou,
     MinScore,
@@ -42,6 +46,7 @@ from fer_video.options import (
     AnalysisOptions,
     ClassifyOptions,
     DetectOptions,
+    LimitOptions,
     OutputOptions,
     SampleOptions,
     SpoolOptions,
@@ -94,6 +99,10 @@ def analyze(
     max_memory_gb: MaxMemory = WorkOptions.max_memory_gb,
     max_cpu_hours: MaxCpu = WorkOptions.max_cpu_hours,
     max_stall_s: MaxStall = WorkOptions.max_stall_s,
+    max_side_px: MaxSide = LimitOptions.max_side_px,
+    max_streams: MaxStreams = LimitOptions.max_streams,
+    max_hours: MaxHours = LimitOptions.max_hours,
+    max_frames: MaxFrames = LimitOptions.max_frames,
     spool: Spool = SpoolOptions.folder,
     spool_gb: SpoolGb = SpoolOptions.size_gb,
     force: Force = False,
@@ -126,6 +135,12 @@ def analyze(
         max_cpu_hours=max_cpu_hours,
         max_stall_s=max_stall_s,
     )
+    limits = LimitOptions(
+        max_side_px=max_side_px,
+        max_streams=max_streams,
+        max_hours=max_hours,
+        max_frames=max_frames,
+    )
     view = ViewOptions(language=language, smooth_s=smooth_s, plot_style=style)
     spooling = SpoolOptions(folder=spool, size_gb=spool_gb)
 
@@ -143,14 +158,19 @@ def analyze(
     output = OutputOptions(force=force, resume=alone is None and not force, view=view)
     if alone is not None:
         timeline = results if isinstance(results, Path) else None
-        jobs = [planning.job_for(alone, timeline, video, plot, options, output)]
+        jobs = [planning.job_for(alone, timeline, video, plot, options, output, limits)]
         planning.check_outputs(jobs[0])
     elif results is None:
         raise OptionError("a run over many recordings needs --out FOLDER for its results")
     else:
         wanted = planning.FolderOutputs(table=table, videos=videos, plots=plots)
         plan = planning.Plan(
-            out=results, wanted=wanted, options=options, output=output, spool=spooling
+            out=results,
+            wanted=wanted,
+            options=options,
+            output=output,
+            limits=limits,
+            spool=spooling,
         )
         jobs = planning.jobs_for(inputs.find_recordings(recordings, results), plan)
         planning.check_results_folder(results)
@@ -205,8 +225,8 @@ def _raise_failures(report: Any, are_many: bool) -> None:
         names = tuple(event.job.name for event in report.failed)
         raise SomeFailed(names, report.n_recordings)
     for event in report.finished:
-        if event.summary.ended_early_s is not None and not are_many:
-            raise Partial(event.job.recording, event.summary.ended_early_s)
+        if event.summary.partial and not are_many:
+            raise Partial(event.job.recording, event.summary.loss)
 
 
 @app.command()
@@ -238,11 +258,21 @@ def annotate(
     out: Annotated[Path, typer.Option(help="Video to write, .mp4.")],
     language: Lang = ViewOptions.language,
     smooth_s: Smooth = ViewOptions.smooth_s,
+    max_side_px: MaxSide = LimitOptions.max_side_px,
+    max_streams: MaxStreams = LimitOptions.max_streams,
+    max_hours: MaxHours = LimitOptions.max_hours,
+    max_frames: MaxFrames = LimitOptions.max_frames,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Draw a timeline into its recording, sound included."""
     view = ViewOptions(language=language, smooth_s=smooth_s)
+    limits = LimitOptions(
+        max_side_px=max_side_px,
+        max_streams=max_streams,
+        max_hours=max_hours,
+        max_frames=max_frames,
+    )
 
     from fer_video.annotate import annotate as draw
     from fer_video.bars import follow
@@ -253,6 +283,6 @@ def annotate(
     table = read_timeline(timeline)
     check_source(table, timeline, recording)
     total_s = float(table["time_s"].max() - table["time_s"].min())
-    follow(draw(recording, table, out, view), total_s, quiet)
+    follow(draw(recording, table, out, view, limits), total_s, quiet)
     if not quiet:
         typer.echo(f"wrote {out}")

@@ -108,6 +108,14 @@ MaxCpu = Annotated[
 MaxStall = Annotated[
     float, typer.Option("--max-stall", help="Seconds that may pass without progress in it.")
 ]
+MaxSide = Annotated[
+    int, typer.Option("--max-side", help="Longest side in pixels that pictures may have.")
+]
+MaxStreams = Annotated[
+    int, typer.Option("--max-streams", help="Streams that a recording may have.")
+]
+MaxHours = Annotated[float, typer.Option("--max-hours", help="Hours that a recording may last.")]
+MaxFrames = Annotated[int, typer.Option("--max-frames", help="Frames that a recording may have.")]
 Device = Annotated[DeviceChoice, typer.Option("--device", help="auto, cpu or gpu.")]
 Data = Annotated[
     Path,
