@@ -17,6 +17,7 @@ from fer_video.events import (
     Failed,
     Finished,
     Job,
+    Resumed,
     Skipped,
     Started,
     Summary,
@@ -58,6 +59,8 @@ def show(events: Iterable[Event], jobs: list[Job], quiet: bool, alone: bool = Fa
         for event in events:
             bar.update(event)
             report.add(event)
+            if isinstance(event, Resumed) and not quiet:
+                bar.write(f"{one_line(event.job.name)}: goes on at {_clock(event.at_s)}")
             if isinstance(event, Finished) and not quiet:
                 bar.write("\n".join(describe(event)))
             if isinstance(event, Failed) and not alone:
@@ -211,6 +214,16 @@ def _seen(summary: Summary) -> str:
     )  # fmt: skip
     tracks = _count(summary.tracks, "track")
     return f"saw {people} ({tracks}) in {span}, {summary.frames_without_face} without a face"
+
+
+def _clock(seconds: float) -> str:
+    """Write a time as players show it.
+
+    >>> _clock(5025.7)
+    '1:23:45'
+    """
+    minutes, left_s = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{left_s:02}"
 
 
 def _count(number: int, noun: str) -> str:

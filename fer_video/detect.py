@@ -88,7 +88,8 @@ def detect(
         waiting.append(frame)
         held_bytes += frame.gray.nbytes
         key_frames += frame.rgb is not None
-        if key_frames >= batch_size or held_bytes >= _HELD_BYTES:
+        # a batch never goes beyond a snapshot, so that it does not matter where an analysis began
+        if key_frames >= batch_size or held_bytes >= _HELD_BYTES or frame.snapshot:
             yield from _detect_batch(waiting, detector, options)
             waiting, held_bytes, key_frames = [], 0, 0
     yield from _detect_batch(waiting, detector, options)

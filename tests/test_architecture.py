@@ -11,13 +11,14 @@ LAYERS = """
 errors colors types quiet gpu
 labels files addresses sampling manifest
 options status storage cuts container stores lists planes decoding litert backend figures
-learn.faces learn.archive
+learn.faces learn.archive samples
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
 video yunet track crop timeline engine inputs spool nets.plain nets.xception nets.vgg nets.resnet
 nets weights detect canvas plot jobs processes transfer learn.space learn.pictures learn.charts
 lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
 classify resume learn.findings learn.sources
 annotate pipeline journal learn.measures learn.report learn.batches learn.teachers learn.validate
+checkpoints
 learn.convert learn.evaluate learn.fit batch
 learn.export learn.photographs learn.comparison console
 jsonlines learn.train learn.tune cli.app cli.arguments

@@ -356,6 +356,7 @@ def test_every_default_of_a_command_is_that_of_the_options() -> None:
         options.WorkOptions,
         options.ViewOptions,
         options.SpoolOptions,
+        options.OutputOptions,
     ]
     defaults = {
         name: field.default for home in homes for name, field in home.__dataclass_fields__.items()

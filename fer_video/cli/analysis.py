@@ -9,6 +9,7 @@ import typer
 from fer_video.cli.app import app
 from fer_video.cli.arguments import (
     BatchSize,
+    CheckpointEvery,
     DetectEvery,
     Detector,
     DetectSide,
@@ -94,6 +95,7 @@ def analyze(
     max_memory_gb: MaxMemory = WorkOptions.max_memory_gb,
     max_cpu_hours: MaxCpu = WorkOptions.max_cpu_hours,
     max_stall_s: MaxStall = WorkOptions.max_stall_s,
+    checkpoint_every_s: CheckpointEvery = OutputOptions.checkpoint_every_s,
     spool: Spool = SpoolOptions.folder,
     spool_gb: SpoolGb = SpoolOptions.size_gb,
     force: Force = False,
@@ -142,7 +144,12 @@ def analyze(
     spec = weights.find(model)
     # a store has no file that is only ever added to, and so no manifest to resume by
     resumed = results if alone is None and isinstance(results, Path) else None
-    output = OutputOptions(force=force, resume=resumed is not None and not force, view=view)
+    output = OutputOptions(
+        force=force,
+        resume=resumed is not None and not force,
+        checkpoint_every_s=checkpoint_every_s,
+        view=view,
+    )
     if alone is not None:
         timeline = results if isinstance(results, Path) else None
         jobs = [planning.job_for(alone, timeline, video, plot, options, output)]

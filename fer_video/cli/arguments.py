@@ -108,6 +108,13 @@ MaxCpu = Annotated[
 MaxStall = Annotated[
     float, typer.Option("--max-stall", help="Seconds that may pass without progress in it.")
 ]
+CheckpointEvery = Annotated[
+    float,
+    typer.Option(
+        "--checkpoint-every",
+        help="Seconds of recording that a kill may cost; 0 keeps no checkpoints.",
+    ),
+]
 Device = Annotated[DeviceChoice, typer.Option("--device", help="auto, cpu or gpu.")]
 Data = Annotated[
     Path,
