@@ -4,7 +4,7 @@ import functools
 from collections.abc import Generator, Iterator
 
 from fer_video import weights
-from fer_video.checkpoints import Checkpoint, Checkpoints, clear, work_of
+from fer_video.checkpoints import Checkpoint, Checkpoints, clear, clear_if_empty, work_of
 from fer_video.engine import Stopped
 from fer_video.events import Advanced, Event, Finished, Job, Resumed, Skipped, Summary
 from fer_video.files import Kind
@@ -73,7 +73,10 @@ def _write_timeline(job: Job) -> Generator[Event, None, Provenance]:
         return (yield from _written(job, checkpoints, before))
     except PositionLost:  # the same file gives other pictures than it did
         clear(job)
-    return (yield from _written(job, Checkpoints(job, work, classifier.spec.labels), None))
+        checkpoints = Checkpoints(job, work, classifier.spec.labels)
+        return (yield from _written(job, checkpoints, None))
+    finally:
+        clear_if_empty(job)
 
 
 def _written(
@@ -86,7 +89,7 @@ def _written(
         open_analysis(
             job.recording, job.options, tools, snapshot_every_s=every_s, after=after
         ) as analysis,
-        open_timeline(job.timeline, job.name, analysis.labels, job.scratch) as writer,
+        open_timeline(job.timeline, job.name, analysis.labels, checkpoints.scratch) as writer,
     ):
         tally = Tally()
         total_s = _expected_s(analysis, job.options)

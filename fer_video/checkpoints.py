@@ -69,6 +69,12 @@ def clear(job: Job) -> None:
     shutil.rmtree(folder_of(job), ignore_errors=True)
 
 
+def clear_if_empty(job: Job) -> None:
+    """Remove the folder of a job's checkpoint if it holds none."""
+    with suppress(OSError):
+        folder_of(job).rmdir()
+
+
 def work_of(job: Job, model: ModelSpec, ran: dict[str, Any]) -> str:
     """Digest of what decides the rows; empty if the recording cannot be known again.
 
@@ -126,6 +132,11 @@ class Checkpoints:
     def snapshot_every_s(self) -> float:
         """Least seconds of recording between two snapshots."""
         return min(self._every_s, _SNAPSHOT_EVERY_S) or float("inf")
+
+    @property
+    def scratch(self) -> Path | None:
+        """Folder for the unfinished timeline; the next run clears away what a killed one left."""
+        return self._job.scratch or (self._folder if self._every_s else None)
 
     def load(self) -> Checkpoint | None:
         """Return the checkpoint if there is one that fits; else clear away what is there."""
