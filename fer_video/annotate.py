@@ -14,9 +14,10 @@ from fer_video.errors import DataError
 from fer_video.options import ViewOptions
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.overlay import Face, Overlay
+from fer_video.samples import Picture
 from fer_video.timeline import emotions_of, smooth
 from fer_video.types import Box, RecordingInfo
-from fer_video.video import Picture, Recording, open_recording
+from fer_video.video import Recording, open_recording
 
 _ROUNDING_S = 0.001
 """Coarsest time stamps in use, those of Matroska: frames may be early by as much."""

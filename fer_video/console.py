@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from fer_video.bars import run_progress
 from fer_video.errors import one_line
-from fer_video.events import Event, Failed, Finished, Job, Skipped, Summary
+from fer_video.events import Event, Failed, Finished, Job, Resumed, Skipped, Summary
 from fer_video.pace import Pace
-from fer_video.wording import counted, sized
+from fer_video.wording import clock, counted, sized
 
 
 @dataclass(slots=True)
@@ -53,6 +53,8 @@ def show(
         for event in events:
             progress.update(event)
             report.add(event)
+            if isinstance(event, Resumed) and not quiet:
+                progress.write(f"{one_line(event.job.name)}: goes on at {clock(event.at_s)}")
             if isinstance(event, Finished) and not quiet:
                 progress.write("\n".join(describe(event)))
             if isinstance(event, Failed) and not alone:

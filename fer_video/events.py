@@ -148,6 +148,15 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """The work on a recording goes on where an earlier run was stopped or killed."""
+
+    job: Job
+    at_s: float
+    """Seconds from the first frame of the recording."""
+
+
+@dataclass(frozen=True, slots=True)
 class Advanced:
     """The work on a recording went on."""
 
@@ -229,4 +238,4 @@ class TrialEnded:
     """None before the first that came to its end."""
 
 
-Event = Started | Advanced | Finished | Skipped | Failed
+Event = Started | Resumed | Advanced | Finished | Skipped | Failed

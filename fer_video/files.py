@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +30,9 @@ _STEM_BYTES = 200
 """Of the name of a temporary file; file systems hold 255 for the whole of it."""
 _LEFT_AFTER_S = 24 * 3600.0
 """A temporary file that nobody wrote to for so long is nobody's work any more."""
+_UNFINISHED = re.compile(r"\.fer-video-[0-9a-f]{16}")
+_ABANDONED_AFTER_S = 30 * 24 * 3600.0
+"""Somebody may come back to unfinished work after a holiday; it takes little room."""
 
 
 @contextmanager
@@ -75,14 +79,32 @@ def check_exists(path: Path) -> None:
         raise VideoError(path, _reason(error)) from error
 
 
+def unfinished_folder(parent: Path, work: str) -> Path:
+    """Name a hidden folder for work that may be gone on with; see ``remove_leftovers``."""
+    key = hashlib.sha256(work.encode(errors="surrogateescape")).hexdigest()
+    return parent / f".fer-video-{key[:16]}"
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files below a folder that a killed process left there long ago."""
-    for parent, _, names in os.walk(folder):
+    """Remove what killed processes left below a folder: temporary files, and unfinished work.
+
+    Temporary files of the last day, and work of the last month, stay.
+    """
+    for parent, folders, names in os.walk(folder):
         for name in filter(_TEMPORARY.fullmatch, names):
             left = Path(parent, name)
             with suppress(OSError):
-                if time.time() - left.stat().st_mtime > _LEFT_AFTER_S:
+                if _age_s(left) > _LEFT_AFTER_S:
                     left.unlink()
+        for name in filter(_UNFINISHED.fullmatch, folders):
+            left = Path(parent, name)
+            with suppress(OSError):
+                if _age_s(left) > _ABANDONED_AFTER_S:
+                    shutil.rmtree(left)
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def check_suffix(path: Path, kind: Kind) -> None:

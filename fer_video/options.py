@@ -179,7 +179,14 @@ class OutputOptions:
     """Whether existing results are replaced, true or not."""
     resume: bool = False
     """Whether existing results are kept where they are still true, and replaced where not."""
+    checkpoint_every_s: float = 120.0
+    """Seconds of recording between two checkpoints, by which an analysis that was stopped or
+    killed goes on; 0 keeps none."""
     view: ViewOptions = field(default_factory=ViewOptions)
+
+    def __post_init__(self) -> None:
+        require(self.checkpoint_every_s >= 0, "--checkpoint-every", self.checkpoint_every_s,
+                 "0 or more")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,7 +70,7 @@ class Pace:
         elif isinstance(event, Advanced):
             if recording in self._running:
                 self._running[recording].advance(event)
-        else:
+        elif isinstance(event, Finished | Skipped | Failed):
             self._end(event)
 
     def _end(self, event: Finished | Skipped | Failed) -> None:

@@ -1,5 +1,6 @@
 """The stages in order: a recording in, moments out."""
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.provenance import Tally, provenance
 from fer_video.timeline import Provenance, to_frame
 from fer_video.track import track
-from fer_video.types import Moment
+from fer_video.types import Moment, Snapshot
 from fer_video.video import Recording, open_recording
 
 T = TypeVar("T")
@@ -39,11 +40,24 @@ class Analysis:
     classifier: NetClassifier
     options: AnalysisOptions
     moments: Iterator[Moment]
+    after: Snapshot | None = None
+    """Where ``moments`` begins; then ``return_there`` has to be exhausted first."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions that the model knows, in its order."""
+        return tuple(self.classifier.spec.labels)
+
+    def return_there(self) -> Iterator[float]:
+        """Read up to where ``moments`` begins; see ``Recording.return_to``."""
+        if self.after is not None:
+            yield from self.recording.return_to(self.after.position, self.options.sample)
 
     def provenance(self, summary: Summary) -> Provenance:
         """Say how the timeline was made, once ``moments`` is read to its end."""
-        ran = {"device": self.classifier.device, "runtime": self.classifier.runtime}
-        return provenance(self.recording, self.classifier.spec, ran, self.options, summary)
+        return provenance(
+            self.recording, self.classifier.spec, self.classifier.ran, self.options, summary
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +83,22 @@ def load_tools(options: AnalysisOptions) -> Tools:
 
 @contextmanager
 def open_analysis(
-    path: Path, options: AnalysisOptions, tools: Tools, limits: LimitOptions = USUAL_LIMITS
+    path: Path,
+    options: AnalysisOptions,
+    tools: Tools,
+    limits: LimitOptions = USUAL_LIMITS,
+    *,
+    snapshot_every_s: float = math.inf,
+    after: Snapshot | None = None,
 ) -> Iterator[Analysis]:
     """Open a recording and connect the stages.
+
+    Args:
+        path: The recording.
+        options: What to do.
+        tools: Loaded for these options.
+        snapshot_every_s: Least seconds of recording between two moments with a snapshot.
+        after: Of an earlier analysis of the same recording, to go on from.
 
     Raises:
         VideoError: The recording cannot be read; also while ``moments`` is read.
@@ -79,15 +106,18 @@ def open_analysis(
     detecting = options.detect
     with open_recording(path, limits) as recording:
         side_px = picture_side_px(recording.info.side_px, detecting)
-        sampled = recording.sampled(options.sample, detecting.detect_every_s)
+        sampled = recording.sampled(
+            options.sample, detecting.detect_every_s, snapshot_every_s, after
+        )
         with closing(prefetch(sampled, _DEPTH)) as ahead:
             frames = recording.with_rgb(ahead, side_px)
             detected = detect(frames, tools.detector, detecting)
-            tracked = track(detected, options.track, detecting.min_score)
+            tracking = None if after is None else after.tracking
+            tracked = track(detected, options.track, detecting.min_score, tracking)
             cropped = cut_crops(tracked, tools.classifier.spec.crop)
             with closing(prefetch(cropped, _CROPPED_DEPTH)) as waiting:
                 moments = classify(waiting, tools.classifier, tools.classifier.batch_size)
-                yield Analysis(recording, tools.classifier, options, moments)
+                yield Analysis(recording, tools.classifier, options, moments, after)
 
 
 def moments(

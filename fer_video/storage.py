@@ -28,6 +28,9 @@ LANDMARK_COLUMNS = tuple(f"{point}_{axis}" for point in LANDMARKS for axis in "x
 Provenance = dict[str, Any]
 """How a timeline was made; see docs/timeline.md."""
 
+Row = dict[str, Any]
+"""A row of a timeline by its columns; what is not known may be left out."""
+
 
 def schema(emotions: Sequence[str]) -> pa.Schema:
     """Columns and types of a timeline whose model knows these emotions."""
@@ -66,7 +69,7 @@ class Sink:
     def _open(self, path: Path, emotions: Sequence[str]) -> Any:
         raise NotImplementedError
 
-    def write(self, rows: list[dict[str, Any]]) -> None:
+    def write(self, rows: list[Row]) -> None:
         """Add a row group."""
         self._writer.write_table(pa.Table.from_pylist(rows, self.schema))
 
@@ -113,6 +116,24 @@ class _CsvSink(Sink):
         ]
         self.schema = pa.schema(plain)
         return pa.csv.CSVWriter(path, self.schema)
+
+
+def write_part(path: Path, rows: list[Row], emotions: Sequence[str]) -> None:
+    """Write rows of a timeline that is not finished, in a file that only ``read_part`` knows."""
+    table = pa.Table.from_pylist(rows, schema(emotions))
+    how = pa.ipc.IpcWriteOptions(compression="zstd")
+    with (
+        pa.OSFile(str(path), "wb") as file,
+        pa.ipc.new_stream(file, table.schema, options=how) as writer,
+    ):
+        writer.write_table(table)
+
+
+def read_part(path: Path) -> list[Row]:
+    """Read what ``write_part`` wrote; whether it is still that, the caller knows."""
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        rows: list[Row] = reader.read_all().to_pylist()
+    return rows
 
 
 def is_csv(path: Path) -> bool:

@@ -33,3 +33,13 @@ def span(seconds: float) -> str:
     if hours < 48:
         return f"{hours} h {minutes % 60} min"
     return f"{hours // 24} d {hours % 24} h"
+
+
+def clock(seconds: float) -> str:
+    """Write a time as players show it.
+
+    >>> clock(5025.7)
+    '1:23:45'
+    """
+    minutes, left_s = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{left_s:02}"

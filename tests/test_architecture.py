@@ -13,7 +13,7 @@ LAYERS = """
 errors colors types quiet gpu wording
 labels files addresses sampling manifest options_limits planes
 options_training status storage cuts headers stores lists decoding litert backend figures
-options container learn.faces learn.archive
+options container learn.faces learn.archive samples
 events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
 video yunet mtcnn crop timeline engine pace inputs spool
 nets.plain nets.xception nets.vgg nets.resnet
@@ -21,6 +21,7 @@ nets weights detect canvas plot jobs processes transfer bars learn.space learn.p
 lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
 classify track resume learn.findings learn.sources
 annotate pipeline journal learn.measures learn.report learn.batches learn.teachers learn.validate
+checkpoints
 learn.convert learn.evaluate learn.fit batch
 learn.export learn.photographs learn.comparison console
 jsonlines learn.train learn.tune cli.app cli.arguments

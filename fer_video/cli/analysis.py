@@ -9,6 +9,7 @@ import typer
 from fer_video.cli.app import app
 from fer_video.cli.arguments import (
     BatchSize,
+    CheckpointEvery,
     DetectEvery,
     Detector,
     DetectSide,
@@ -103,6 +104,7 @@ def analyze(
     max_streams: MaxStreams = LimitOptions.max_streams,
     max_hours: MaxHours = LimitOptions.max_hours,
     max_frames: MaxFrames = LimitOptions.max_frames,
+    checkpoint_every_s: CheckpointEvery = OutputOptions.checkpoint_every_s,
     spool: Spool = SpoolOptions.folder,
     spool_gb: SpoolGb = SpoolOptions.size_gb,
     force: Force = False,
@@ -155,7 +157,12 @@ def analyze(
     _check_shape(alone is not None, of_one=(video, plot), of_many=(videos, plots))
     # what cannot work is told at once, not after all that has to be loaded
     spec = weights.find(model)
-    output = OutputOptions(force=force, resume=alone is None and not force, view=view)
+    output = OutputOptions(
+        force=force,
+        resume=alone is None and not force,
+        checkpoint_every_s=checkpoint_every_s,
+        view=view,
+    )
     if alone is not None:
         timeline = results if isinstance(results, Path) else None
         jobs = [planning.job_for(alone, timeline, video, plot, options, output, limits)]

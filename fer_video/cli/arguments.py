@@ -116,6 +116,13 @@ MaxStreams = Annotated[
 ]
 MaxHours = Annotated[float, typer.Option("--max-hours", help="Hours that a recording may last.")]
 MaxFrames = Annotated[int, typer.Option("--max-frames", help="Frames that a recording may have.")]
+CheckpointEvery = Annotated[
+    float,
+    typer.Option(
+        "--checkpoint-every",
+        help="Seconds of recording that a kill may cost; 0 keeps no checkpoints.",
+    ),
+]
 Device = Annotated[DeviceChoice, typer.Option("--device", help="auto, cpu or gpu.")]
 Data = Annotated[
     Path,
