@@ -13,8 +13,8 @@ LAYERS = """
 errors colors types quiet gpu wording
 labels files addresses sampling manifest options_limits planes
 options_training status storage cuts headers stores lists decoding litert backend figures
-options container learn.faces learn.archive samples
-events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
+options container learn.faces learn.archive learn.progress
+events samples nets.parts learn.tables learn.folders learn.optimize learn.command learn.study
 video yunet mtcnn crop timeline engine pace inputs spool
 nets.plain nets.xception nets.vgg nets.resnet
 nets weights detect canvas plot jobs processes transfer bars learn.space learn.pictures learn.charts
