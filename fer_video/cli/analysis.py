@@ -1,6 +1,7 @@
 """The commands that turn recordings into timelines, and timelines into pictures."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from fer_video.cli.arguments import (
     DetectSide,
     Device,
     End,
+    Engine,
     Force,
     Fps,
     Jobs,
@@ -28,6 +30,7 @@ from fer_video.cli.arguments import (
     MinWeakScore,
     Model,
     Quiet,
+    RayAddress,
     Recording,
     Recordings,
     Smooth,
@@ -52,7 +55,9 @@ from fer_video.options import (
 )
 
 if TYPE_CHECKING:
+    from fer_video import engine as running
     from fer_video.events import Event, Job
+    from fer_video.weights import ModelSpec
 
 
 @app.command()
@@ -90,6 +95,8 @@ def analyze(
     language: Lang = ViewOptions.language,
     smooth_s: Smooth = ViewOptions.smooth_s,
     style: Style = ViewOptions.plot_style,
+    engine: Engine = WorkOptions.engine,
+    ray_address: RayAddress = WorkOptions.ray_address,
     n_jobs: Jobs = WorkOptions.jobs,
     max_memory_gb: MaxMemory = WorkOptions.max_memory_gb,
     max_cpu_hours: MaxCpu = WorkOptions.max_cpu_hours,
@@ -121,6 +128,8 @@ def analyze(
         classify=ClassifyOptions(model=model, batch_size=batch_size, device=device),
     )
     work = WorkOptions(
+        engine=engine,
+        ray_address=ray_address,
         jobs=n_jobs,
         max_memory_gb=max_memory_gb,
         max_cpu_hours=max_cpu_hours,
@@ -158,24 +167,38 @@ def analyze(
         planning.check_results_folder(results)
 
     from fer_video import console, jsonlines
-    from fer_video.processes import ProcessEngine, processes_for
 
-    engine = ProcessEngine(processes_for(work, len(jobs)), work)
-    if resumed is not None:
-        from fer_video import journal, manifest
+    with _engine_for(work, jobs, spec) as hands:
+        if resumed is not None:
+            from fer_video import journal, manifest
 
-        kept_in = resumed / manifest.MANIFEST_FILE
-        places = map(place_of, recordings)
-        named = (str(one.absolute() if isinstance(one, Path) else one) for one in places)
-        jobs = journal.begin(kept_in, jobs, "\n".join(named), spec)
-        events = journal.noted(engine.run(_work, jobs), kept_in)
-    else:
-        events = engine.run(_work, jobs)
-    if as_json:
-        report = jsonlines.write(events)
-    else:
-        report = console.show(events, jobs, quiet, alone is not None)
+            kept_in = resumed / manifest.MANIFEST_FILE
+            places = map(place_of, recordings)
+            named = (str(one.absolute() if isinstance(one, Path) else one) for one in places)
+            jobs = journal.begin(kept_in, jobs, "\n".join(named), spec)
+            events = journal.noted(hands.run(_work, jobs), kept_in)
+        else:
+            events = hands.run(_work, jobs)
+        if as_json:
+            report = jsonlines.write(events)
+        else:
+            report = console.show(events, jobs, quiet, alone is not None)
     _raise_failures(report, alone is None)
+
+
+@contextmanager
+def _engine_for(
+    options: WorkOptions, jobs: "list[Job]", model: "ModelSpec"
+) -> "Iterator[running.Engine]":
+    if options.engine == "ray":
+        from fer_video.cluster import join_cluster
+
+        with join_cluster(options, jobs, model) as engine:
+            yield engine
+    else:
+        from fer_video.processes import ProcessEngine, processes_for
+
+        yield ProcessEngine(processes_for(options, len(jobs)), options)
 
 
 def _work(job: "Job") -> "Iterator[Event]":
