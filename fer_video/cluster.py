@@ -27,8 +27,10 @@ from fer_video.weights import ModelSpec
 _ANSWER_S = 120.0
 """In which a machine has to tell what it lacks; its first task starts a process."""
 _CONNECT_S = 5.0
-_ALWAYS = {"RAY_USAGE_STATS_ENABLED": "0"}
-"""Nothing leaves the building, whatever the environment says."""
+_ALWAYS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing leaves the building
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else `uv run` uploads the current folder to the cluster
+}
 
 
 @contextlib.contextmanager

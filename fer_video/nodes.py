@@ -1,6 +1,7 @@
 """What every machine of a cluster must have and see to work on the recordings of a run."""
 
 import contextlib
+import functools
 import os
 import secrets
 import tempfile
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_video import __version__, stores, weights
-from fer_video.addresses import scheme_of
 from fer_video.errors import ClusterError, FerVideoError, OutputError
 from fer_video.events import Job
 from fer_video.provenance import REVISION
@@ -54,7 +54,10 @@ def needs_of(jobs: Sequence[Job], model: ModelSpec) -> Iterator[Needs]:
     results = first.remote.results if first.remote else ""
     text = secrets.token_hex(16)
     mark = None if results else _results_folder(first) / f".seen-by-all.{text[:8]}.txt"
-    local = {job.recording.parent: job for job in jobs if isinstance(job.source, Path)}
+    # one that is empty, or gone by now, shows nothing
+    local = {
+        job.recording.parent: job for job in jobs if isinstance(job.source, Path) and job.size_bytes
+    }
     stored = {_bucket(job.source): job.source for job in jobs if isinstance(job.source, str)}
     needs = Needs(
         version=__version__,
@@ -83,7 +86,7 @@ def _results_folder(job: Job) -> Path:
 
 
 def _bucket(address: str) -> str:
-    return address.split("://", 1)[1].split("/", 1)[0] + str(scheme_of(address))
+    return "/".join(address.split("/")[:3])
 
 
 def _write(mark: Path, text: str) -> None:
@@ -95,12 +98,17 @@ def _write(mark: Path, text: str) -> None:
 
 
 def lack_of(needs: Needs) -> str:
-    """Say what this machine lacks, and the remedy; empty if it has all.
+    """Say what this machine lacks, and the remedy; empty if it has all. Asked once per process.
 
     From here on this process works in the folder that the command was given in, if there is one.
     """
     if needs.folder.is_dir():
         os.chdir(needs.folder)
+    return _lack_of(needs)
+
+
+@functools.cache
+def _lack_of(needs: Needs) -> str:
     checks = (_lacks_version, _lacks_model, _lacks_recording, _lacks_results, _lacks_store)
     return next((lack for check in checks if (lack := check(needs))), "")
 
@@ -123,9 +131,16 @@ def _lacks_model(needs: Needs) -> str:
 
 def _lacks_recording(needs: Needs) -> str:
     for path, size_bytes in needs.recordings:
-        if not path.is_file() or path.stat().st_size != size_bytes:
+        if _size_bytes(path) != size_bytes:
             return f"it does not see {path} as this machine does: recordings {_SHARED}"
     return ""
+
+
+def _size_bytes(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def _lacks_results(needs: Needs) -> str:
@@ -138,7 +153,7 @@ def _lacks_results(needs: Needs) -> str:
     except OSError:
         return f"it does not see what is written to {folder}: results {_SHARED}"
     try:
-        with tempfile.NamedTemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=folder):
             return ""
     except OSError as error:
         return f"it cannot write to {folder}: {(error.strerror or str(error)).lower()}"

@@ -30,7 +30,7 @@ _QUEUED = 1000
 """Recordings that Ray knows of at a time: more than a cluster has room for, so that one which
 grows by demand does."""
 _MAX_LOST = 3
-"""Machines that may die on a recording before it is given up."""
+"""Times that a recording may lose its machine and be tried again."""
 _LAST = (Finished, Skipped, Failed)
 """What ends a recording."""
 
@@ -39,7 +39,12 @@ Share = dict[str, float]
 
 
 class ClusterEngine:
-    """Recordings as tasks of a cluster; see ``Engine``."""
+    """Recordings as tasks of a cluster; see ``Engine``.
+
+    What is still being worked on when the run ends early ends as the command leaves the cluster.
+    Cancelling it by force would kill the command, too: Ray 2.60 takes the end of a task that was
+    cancelled twice for a state that cannot be.
+    """
 
     def __init__(self, ray: Any, options: WorkOptions, needs: Needs, share: Share) -> None:
         self._ray = ray
@@ -74,26 +79,24 @@ class ClusterEngine:
         waiting = deque(jobs)
         running: dict[Any, Job] = {}
         stopping = False
-        try:
-            while waiting or running:
-                if interruptions and not stopping:
-                    stopping = True
-                    waiting.clear()
-                    self._cancel(running, force=False)
-                while waiting and len(running) < (self._options.jobs or _QUEUED):
-                    job = waiting.popleft()
-                    running[self._handed_out(work, job)] = job
-                for stream in self._ready(list(running)):
-                    event = self._said(stream, running[stream])
-                    if event is None or isinstance(event, _LAST):
-                        job = running.pop(stream)
-                    if event is None and not stopping:
-                        event = self._given_up(job)
-                        waiting.extendleft([] if event else [_again(job)])
-                    if event is not None:
-                        yield event
-        finally:
-            self._cancel(running, force=True)
+        while waiting or running:
+            if interruptions and not stopping:
+                stopping = True
+                waiting.clear()
+                for stream in running:
+                    self._ray.cancel(stream)  # Ctrl-C, there
+            while waiting and len(running) < (self._options.jobs or _QUEUED):
+                job = waiting.popleft()
+                running[self._handed_out(work, job)] = job
+            for stream in self._ready(list(running)):
+                event = self._said(stream, running[stream])
+                if event is None or isinstance(event, _LAST):
+                    job = running.pop(stream)
+                if event is None and not stopping:
+                    event = self._given_up(job)
+                    waiting.extendleft([] if event else [_again(job)])
+                if event is not None:
+                    yield event
 
     def _handed_out(self, work: Work, job: Job) -> Any:
         return self._task.remote(work, job, self._options, self._needs, self._n_threads)
@@ -122,16 +125,13 @@ class ClusterEngine:
         return event
 
     def _given_up(self, job: Job) -> Failed | None:
-        """Count a machine that died; None if the recording is to be tried on another one."""
+        """Count a machine that was lost; None if the recording is to be tried on another one."""
         self._lost[job.name] += 1
         if self._lost[job.name] <= _MAX_LOST:
             return None
-        reason = f"{self._lost[job.name]} machines of the cluster died on it; see `ray status`"
+        reason = f"the work on it was lost {self._lost[job.name]} times, with its machine or for "
+        reason += "lack of memory: see `ray status`"
         return Failed(job, WorkerLost(job.source, reason))
-
-    def _cancel(self, streams: Iterable[Any], force: bool) -> None:
-        for stream in streams:
-            self._ray.cancel(stream, force=force)
 
 
 def _again(job: Job) -> Job:
