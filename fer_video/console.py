@@ -35,7 +35,7 @@ class Report:
 
 
 def show(
-    events: Iterable[Event], jobs: list[Job], quiet: bool, alone: bool = False, at_once: int = 1
+    events: Iterable[Event], jobs: list[Job], quiet: bool, alone: bool = False, shared_out: str = ""
 ) -> Report:
     """Follow a run to its end.
 
@@ -44,12 +44,12 @@ def show(
         jobs: All of the run.
         quiet: Whether only failures are told.
         alone: Whether one recording was asked for by itself; why it failed is left to the caller.
-        at_once: How many recordings are worked on at a time.
+        shared_out: How the recordings are shared out; see ``engine.Engine``.
     """
     report = Report()
     with run_progress(Pace(jobs), quiet) as progress:
         if not alone and not quiet:
-            progress.write(first_line(jobs, at_once), error=True)
+            progress.write(first_line(jobs, shared_out), error=True)
         for event in events:
             progress.update(event)
             report.add(event)
@@ -65,10 +65,10 @@ def show(
     return report
 
 
-def first_line(jobs: list[Job], at_once: int) -> str:
+def first_line(jobs: list[Job], shared_out: str) -> str:
     """Say what a run sets out to do."""
     size = sized(sum(job.size_bytes for job in jobs))
-    return f"analyzing {counted(len(jobs), 'recording')} ({size}), {at_once} at a time"
+    return f"analyzing {counted(len(jobs), 'recording')} ({size}), {shared_out}"
 
 
 def closing_lines(report: Report) -> list[str]:

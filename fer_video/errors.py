@@ -117,6 +117,12 @@ class WorkerLost(_AboutFile):
     _verb = "analyze"
 
 
+class ClusterError(FerVideoError):
+    """A cluster of machines cannot be reached, or one of them lacks what the work needs."""
+
+    exit_code = 12
+
+
 class Bug(_AboutFile):
     """The work on one recording failed in a way that nobody foresaw; the others go on."""
 

@@ -20,6 +20,7 @@ DetectorName = Literal["yunet", "mtcnn", "haar"]
 DeviceChoice = Literal["auto", "cpu", "gpu"]
 TableFormat = Literal["parquet", "csv"]
 PlotStyle = Literal["area", "lines"]
+EngineName = Literal["local", "ray"]
 FaceSource = Literal["given", "detect"]
 
 
@@ -137,8 +138,13 @@ class AnalysisOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkOptions:
-    """How many processes work, and what one may take before it is ended; changes no number."""
+    """Who works, and what one process may take before it is ended; changes no number."""
 
+    engine: EngineName = "local"
+    """Processes of this machine, or the machines of a Ray cluster."""
+    ray_address: str = ""
+    """HOST:PORT of the cluster; ``auto`` is the one that this machine is part of. Empty likewise,
+    or one that is started on this machine alone where there is none."""
     jobs: int = 0
     """Recordings at a time, each in a process of its own; 0 is what cores and memory allow."""
     max_memory_gb: float = 4.0
@@ -149,6 +155,9 @@ class WorkOptions:
     """Seconds without progress in the recording."""
 
     def __post_init__(self) -> None:
+        require(self.engine in ("local", "ray"), "--engine", self.engine, "local or ray")
+        require(self.engine == "ray" or not self.ray_address, "--ray-address", self.ray_address,
+                "empty without --engine ray")  # fmt: skip
         require(self.jobs >= 0, "--jobs", self.jobs, "0 or more")
         require(self.max_memory_gb > 0, "--max-memory", self.max_memory_gb, "above 0")
         require(self.max_cpu_hours > 0, "--max-cpu", self.max_cpu_hours, "above 0")

@@ -19,11 +19,11 @@ video yunet mtcnn crop timeline engine pace inputs spool
 nets.plain nets.xception nets.vgg nets.resnet
 nets weights detect canvas plot jobs processes transfer bars learn.space learn.pictures learn.charts
 lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
-classify track resume learn.findings learn.sources
+classify track resume nodes learn.findings learn.sources
 annotate pipeline journal learn.measures learn.report learn.batches learn.teachers learn.validate
 checkpoints
-learn.convert learn.evaluate learn.fit batch
-learn.export learn.photographs learn.comparison console
+learn.convert learn.evaluate learn.fit batch tasks
+learn.export learn.photographs learn.comparison console cluster
 jsonlines learn.train learn.tune cli.app cli.arguments
 cli.analysis cli.results cli.models cli.learning
 cli
@@ -81,7 +81,7 @@ def test_analysis_never_imports_the_learning_half() -> None:
 
 def test_the_commands_load_nothing_heavy_before_they_are_used() -> None:
     heavy = ["keras", "tensorflow", "cv2", "av", "numpy", "pandas", "pyarrow", "matplotlib"]
-    heavy += ["sklearn", "optuna", "plotly", "ai_edge_litert", "fsspec", "filelock"]
+    heavy += ["sklearn", "optuna", "plotly", "ai_edge_litert", "fsspec", "filelock", "ray"]
     code = f"import sys, fer_video.cli; print([m for m in {heavy} if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

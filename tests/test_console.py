@@ -65,7 +65,9 @@ def events() -> list[Event]:
 
 
 def test_a_run_is_reported_with_its_failures_named(capsys) -> None:
-    report = console.show(events(), [job("a.mp4"), job("b.mp4")], quiet=False)
+    report = console.show(
+        events(), [job("a.mp4"), job("b.mp4")], quiet=False, shared_out="1 at a time"
+    )
     shown = capsys.readouterr()
     assert "wrote a.mp4.parquet" in shown.out
     assert shown.err.splitlines() == [

@@ -1,6 +1,7 @@
 """The commands that turn recordings into timelines, and timelines into pictures."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from fer_video.cli.arguments import (
     DetectSide,
     Device,
     End,
+    Engine,
     Force,
     Fps,
     Jobs,
@@ -33,6 +35,7 @@ from fer_video.cli.arguments import (
     MinWeakScore,
     Model,
     Quiet,
+    RayAddress,
     Recording,
     Recordings,
     Smooth,
@@ -58,7 +61,9 @@ from fer_video.options import (
 )
 
 if TYPE_CHECKING:
+    from fer_video import engine as running
     from fer_video.events import Event, Job
+    from fer_video.weights import ModelSpec
 
 
 @app.command()
@@ -96,6 +101,8 @@ def analyze(
     language: Lang = ViewOptions.language,
     smooth_s: Smooth = ViewOptions.smooth_s,
     style: Style = ViewOptions.plot_style,
+    engine: Engine = WorkOptions.engine,
+    ray_address: RayAddress = WorkOptions.ray_address,
     n_jobs: Jobs = WorkOptions.jobs,
     max_memory_gb: MaxMemory = WorkOptions.max_memory_gb,
     max_cpu_hours: MaxCpu = WorkOptions.max_cpu_hours,
@@ -132,6 +139,8 @@ def analyze(
         classify=ClassifyOptions(model=model, batch_size=batch_size, device=device),
     )
     work = WorkOptions(
+        engine=engine,
+        ray_address=ray_address,
         jobs=n_jobs,
         max_memory_gb=max_memory_gb,
         max_cpu_hours=max_cpu_hours,
@@ -183,27 +192,39 @@ def analyze(
         planning.check_results_folder(results)
 
     from fer_video import console, jsonlines
-    from fer_video.processes import ProcessEngine, processes_for
 
-    at_once = processes_for(work, len(jobs))
-    engine = ProcessEngine(at_once, work)
-
-    def show(events: "Iterator[Event]") -> console.Report:
+    def show(hands: "running.Engine", events: "Iterator[Event]") -> console.Report:
         if as_json:
             return jsonlines.write(events)
-        return console.show(events, jobs, quiet, alone is not None, at_once)
+        return console.show(events, jobs, quiet, alone is not None, hands.shared_out)
 
-    if alone is not None or results is None:
-        report = show(engine.run(_work, jobs))
-    else:
-        from fer_video import journal
+    with _engine_for(work, jobs, spec) as hands:
+        if alone is not None or results is None:
+            report = show(hands, hands.run(_work, jobs))
+        else:
+            from fer_video import journal
 
-        places = map(place_of, recordings)
-        named = (str(one.absolute() if isinstance(one, Path) else one) for one in places)
-        with journal.open_ledger(results) as ledger:
-            jobs = journal.begin(ledger, jobs, "\n".join(named), spec)
-            report = show(journal.noted(engine.run(_work, jobs), ledger))
+            places = map(place_of, recordings)
+            named = (str(one.absolute() if isinstance(one, Path) else one) for one in places)
+            with journal.open_ledger(results) as ledger:
+                jobs = journal.begin(ledger, jobs, "\n".join(named), spec)
+                report = show(hands, journal.noted(hands.run(_work, jobs), ledger))
     _raise_failures(report, alone is None)
+
+
+@contextmanager
+def _engine_for(
+    options: WorkOptions, jobs: "list[Job]", model: "ModelSpec"
+) -> "Iterator[running.Engine]":
+    if options.engine == "ray":
+        from fer_video.cluster import join_cluster
+
+        with join_cluster(options, jobs, model) as engine:
+            yield engine
+    else:
+        from fer_video.processes import ProcessEngine, processes_for
+
+        yield ProcessEngine(processes_for(options, len(jobs)), options)
 
 
 def _work(job: "Job") -> "Iterator[Event]":

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fer_video.labels import Language
-from fer_video.options import DetectorName, DeviceChoice, PlotStyle
+from fer_video.options import DetectorName, DeviceChoice, EngineName, PlotStyle
 
 Recording = Annotated[Path, typer.Argument(help="A recording.", show_default=False)]
 Recordings = Annotated[
@@ -97,6 +97,17 @@ Jobs = Annotated[
         "--jobs",
         help="Recordings at a time, each in a process of its own.",
         show_default="what cores and memory allow",
+    ),
+]
+Engine = Annotated[
+    EngineName, typer.Option("--engine", help="local: this machine; ray: a Ray cluster.")
+]
+RayAddress = Annotated[
+    str,
+    typer.Option(
+        "--ray-address",
+        help="HOST:PORT of the cluster, or auto.",
+        show_default="the one of this machine, or a new one on it",
     ),
 ]
 MaxMemory = Annotated[
