@@ -29,14 +29,21 @@ _COMPARED_CROPS = 256
 
 
 def provenance(data: Path, ferplus: Path | None, options: TrainOptions) -> dict[str, Any]:
-    """Describe everything that decides the weights, as ``model.json`` records it."""
+    """Describe everything that decides the weights, as ``model.json`` records it.
+
+    Models count by name and SHA-256: where they lie on this machine is nobody's business.
+    """
+    start = _start(options.start_from)
+    teachers = [{"name": spec.name, "sha256": spec.sha256} for spec in map(find, options.teachers)]
+    named = {
+        "start_from": start["name"] if start else "",
+        "teachers": [teacher["name"] for teacher in teachers],
+    }
     return {
-        "options": record_of(options),
+        "options": record_of(options) | named,
         **sources(data, ferplus),
-        "start": _start(options.start_from),
-        "teachers": [
-            {"name": spec.name, "sha256": spec.sha256} for spec in map(find, options.teachers)
-        ],
+        "start": start,
+        "teachers": teachers,
     }
 
 

@@ -277,6 +277,7 @@ def test_a_taught_model_records_its_teachers(trained, data: Path, tmp_path: Path
         {"name": "mine", "sha256": weights.find(str(trained)).sha256}
     ]
     assert f"--teacher models/{trained.name}" in (out / "README.md").read_text()
+    assert str(tmp_path) not in (out / "model.json").read_text()  # where it was is not told
 
 
 def test_a_model_of_other_emotions_is_no_start(trained, data, tmp_path) -> None:
