@@ -86,8 +86,8 @@ class Recording:
         """Decode the first whole frame; called by ``open_recording``."""
         self._path = path
         self._open_files = open_files
-        # two, since a scaler keeps its tables only from one result to the next of the same kind
-        self._to_gray, self._to_rgb = VideoReformatter(), VideoReformatter()
+        # a scaler keeps its tables only from one result to the next of the same kind
+        self._to_gray, self._shrink, self._to_rgb = (VideoReformatter() for _ in range(3))
         self._start_over()
         with open_container(path) as container:
             stream = picture_stream(path, container)
@@ -117,7 +117,7 @@ class Recording:
             if stored is None:
                 yield frame
             else:
-                rgb = small_rgb(stored, side_px, self._to_rgb)
+                rgb = small_rgb(stored, side_px, self._shrink, self._to_rgb)
                 yield replace(frame, rgb=self._turned(rgb))
 
     def sampled(self, sample: SampleOptions, key_every_s: float) -> Iterator[Sampled]:
