@@ -17,11 +17,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from disturbances import JITTERS, jittered, mean_change
 from framing_picture import draw_grid, draw_picture
 from framing_table import table
 from page import ACCURACY, DOCS, replace_table
 from recordings import DETECTORS, NOT_RECORDINGS, SAMPLES_PER_S, SEED, tracked_frames
-from robustness import JITTERS, jittered, mean_change
 
 from fer_video.classify import Classifier, load_classifier
 from fer_video.crop import crop_face

@@ -4,7 +4,7 @@ python benchmarks/recordings.py measure FOLDER --model default   # some minutes 
 python benchmarks/recordings.py table                            # from the stored figures
 
 FOLDER holds recordings. Each model's figures go to ``benchmarks/recordings/<model>.json``. What is
-measured, and how, stands in ``benchmarks/robustness.py``. Everything runs on the CPU.
+measured, and how, stands in ``benchmarks/disturbances.py``. Everything runs on the CPU.
 """
 
 import argparse
@@ -16,9 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from page import ACCURACY, replace_table
-from recordings_table import tables
-from robustness import (
+from disturbances import (
     HOLD_S,
     counts_of_faces,
     disturbed_crops,
@@ -30,6 +28,8 @@ from robustness import (
     share_of_same_top,
     turns,
 )
+from page import ACCURACY, replace_table
+from recordings_table import tables
 
 from fer_video import (
     AnalysisOptions,

@@ -12,10 +12,12 @@ from fer_video.canvas import Canvas
 from fer_video.encode import encode
 from fer_video.errors import DataError
 from fer_video.options import ViewOptions
+from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.overlay import Face, Overlay
+from fer_video.samples import Picture
 from fer_video.timeline import emotions_of, smooth
-from fer_video.types import Box, Rotation
-from fer_video.video import Picture, Recording, open_recording
+from fer_video.types import Box, RecordingInfo
+from fer_video.video import Recording, open_recording
 
 _ROUNDING_S = 0.001
 """Coarsest time stamps in use, those of Matroska: frames may be early by as much."""
@@ -24,7 +26,13 @@ Sampled = dict[int, list[Face]]
 """The faces of each sampled frame by its pts, in order; an empty list where there is none."""
 
 
-def annotate(recording: Path, table: pd.DataFrame, out: Path, view: ViewOptions) -> Iterator[float]:
+def annotate(
+    recording: Path,
+    table: pd.DataFrame,
+    out: Path,
+    view: ViewOptions,
+    limits: LimitOptions = USUAL_LIMITS,
+) -> Iterator[float]:
     """Write a copy of a recording with its timeline drawn in; ``out`` is there at the end.
 
     Every frame from the first sampled one to the last one is written, each at its own time, and
@@ -35,6 +43,7 @@ def annotate(recording: Path, table: pd.DataFrame, out: Path, view: ViewOptions)
         table: Its timeline, as ``timeline.read_timeline`` gives it.
         out: Ends in ``.mp4``; replaced if it exists, and whole or absent.
         view: Language of the labels, and width in seconds of the moving average.
+        limits: What the recording may claim to be.
 
     Yields:
         Seconds of recording done; never decreasing.
@@ -50,16 +59,17 @@ def annotate(recording: Path, table: pd.DataFrame, out: Path, view: ViewOptions)
     sampled = _sampled(smooth(table, view.smooth_s), emotions)
     asked_end_s = _asked_end_s(table)
     start_s, end_s = _span_s(table, asked_end_s)
-    with open_recording(recording) as source:
+    with open_recording(recording, limits) as source:
         _check_boxes(sampled, source, recording)
         first_pts = next(iter(sampled))
         pictures = dropwhile(lambda one: one.pts < first_pts, source.pictures(start_s))
         first = _first(pictures, first_pts, recording)
         overlay = Overlay((source.info.width_px, source.info.height_px), emotions, view.language)
         shown = _until(chain([first], pictures), next(reversed(sampled)), end_s)
-        frames = _drawn(shown, sampled, overlay, source.info.rotation_deg)
+        frames = _drawn(shown, sampled, overlay, source.info)
         sound_end_s = None if asked_end_s is None else source.first_frame_s + end_s
-        yield from encode(frames, out, recording, lead_in=first.index == 0, end_s=sound_end_s)
+        lead_in = first.index == 0
+        yield from encode(frames, out, recording, lead_in=lead_in, end_s=sound_end_s, limits=limits)
 
 
 def _sampled(table: pd.DataFrame, emotions: Sequence[str]) -> Sampled:
@@ -119,12 +129,12 @@ def _until(pictures: Iterable[Picture], last_pts: int, end_s: float) -> Iterator
 
 
 def _drawn(
-    pictures: Iterable[Picture], sampled: Sampled, overlay: Overlay, rotation_deg: Rotation
+    pictures: Iterable[Picture], sampled: Sampled, overlay: Overlay, info: RecordingInfo
 ) -> Iterator[VideoFrame]:
     """Draw on each picture the faces sampled on it, or on the last sampled one before it."""
     faces: list[Face] = []
     for picture in pictures:
         faces = sampled.get(picture.pts, faces)
-        canvas = Canvas(picture.frame, rotation_deg)
+        canvas = Canvas(picture.frame, info.rotation_deg, info.mirrored)
         overlay.draw(canvas, faces)
         yield canvas.frame

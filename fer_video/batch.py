@@ -4,15 +4,18 @@ import functools
 from collections.abc import Generator, Iterator
 
 from fer_video import weights
-from fer_video.events import Advanced, Event, Finished, Job, Skipped, Summary
+from fer_video.checkpoints import Checkpoint, Checkpoints, clear, clear_if_empty, work_of
+from fer_video.engine import Stopped
+from fer_video.events import Advanced, Event, Finished, Job, Resumed, Skipped, Summary
 from fer_video.files import Kind
 from fer_video.jobs import check_outputs
 from fer_video.options import AnalysisOptions
 from fer_video.pipeline import Analysis, Tools, load_tools, open_analysis
 from fer_video.provenance import Tally
-from fer_video.resume import kept, made_of
+from fer_video.resume import Kept, kept, made_of
+from fer_video.samples import PositionLost
 from fer_video.timeline import Provenance, open_timeline, read_timeline
-from fer_video.transfer import on_copies
+from fer_video.transfer import on_copies, with_earlier_timeline
 
 _PROGRESS_S = 1.0
 """Seconds of recording between two ``Advanced`` events."""
@@ -28,18 +31,27 @@ def analyze_job(job: Job) -> Iterator[Event]:
         OutputError: A result cannot be written.
     """
     check_outputs(job)
-    yield (yield from on_copies(_analyze, job))
+    with with_earlier_timeline(job) as looked_at:
+        before = kept(looked_at, _model_of(job.options))
+    if before.provenance and not _missing(job, before):
+        summary = Summary(**before.provenance["seen"])
+        yield Skipped(job, summary, made_of(job, before.provenance, before.outputs))
+        return
+    if job.remote and job.remote.results:
+        before = Kept(fault=before.fault)  # no part of the results lies here to go on from
+    yield (yield from on_copies(functools.partial(_analyze, before), job))
 
 
-def _analyze(job: Job) -> Generator[Event, None, Event]:
-    before = kept(job, _model_of(job.options))
+def _missing(job: Job, before: Kept) -> set[Kind]:
+    return {kind for kind in job.outputs.values() if kind not in before.outputs}
+
+
+def _analyze(before: Kept, job: Job) -> Generator[Event, None, Event]:
     provenance = before.provenance or (yield from _write_timeline(job))
+    clear(job)
     summary = Summary(**provenance["seen"])
-    missing = {kind for kind in job.outputs.values() if kind not in before.outputs}
-    yield from _draw(job, missing & {"video", "plot"}, summary)
+    yield from _draw(job, _missing(job, before) & {"video", "plot"}, summary)
     made = made_of(job, provenance, before.outputs)
-    if not missing:
-        return Skipped(job, summary, made)
     return Finished(job, summary, made, before.fault, frozenset(before.outputs))
 
 
@@ -51,7 +63,7 @@ def _draw(job: Job, wanted: set[Kind], summary: Summary) -> Iterator[Event]:
     if job.video is not None and "video" in wanted:
         from fer_video.annotate import annotate
 
-        for done_s in annotate(job.recording, table, job.video, job.output.view):
+        for done_s in annotate(job.recording, table, job.video, job.output.view, job.limits):
             yield Advanced(job, "annotate", done_s, summary.analyzed_s)
     if job.plot is not None and "plot" in wanted:
         from fer_video.plot import plot_timeline
@@ -60,20 +72,64 @@ def _draw(job: Job, wanted: set[Kind], summary: Summary) -> Iterator[Event]:
 
 
 def _write_timeline(job: Job) -> Generator[Event, None, Provenance]:
-    with open_analysis(job.recording, job.options, tools_for(job.options)) as analysis:
-        labels = analysis.classifier.spec.labels
-        with open_timeline(job.timeline, job.name, labels, job.scratch) as writer:
-            tally = Tally()
-            total_s = _expected_s(analysis, job.options)
-            reported_s = 0.0
+    """Make a timeline, from its checkpoint on if there is one that fits."""
+    classifier = tools_for(job.options).classifier
+    work = work_of(job, classifier.spec, classifier.ran)
+    checkpoints = Checkpoints(job, work, classifier.spec.labels)
+    before = checkpoints.load()
+    try:
+        return (yield from _written(job, checkpoints, before))
+    except PositionLost:  # the same file gives other pictures than it did
+        clear(job)
+        checkpoints = Checkpoints(job, work, classifier.spec.labels)
+        return (yield from _written(job, checkpoints, None))
+    finally:
+        clear_if_empty(job)
+
+
+def _written(
+    job: Job, checkpoints: Checkpoints, before: Checkpoint | None
+) -> Generator[Event, None, Provenance]:
+    tools = tools_for(job.options)
+    every_s = checkpoints.snapshot_every_s
+    after = None if before is None else before.snapshot
+    with (
+        open_analysis(
+            job.recording,
+            job.options,
+            tools,
+            job.limits,
+            snapshot_every_s=every_s,
+            after=after,
+        ) as analysis,
+        open_timeline(job.timeline, job.name, analysis.labels, checkpoints.scratch) as writer,
+    ):
+        tally = Tally()
+        total_s = _expected_s(analysis, job.options)
+        if before is not None:
+            yield from _gone_on(job, analysis, total_s)
+            for rows in checkpoints.rows(before):
+                writer.write_rows(rows)
+            tally = before.tally
+            yield Resumed(job, before.at_s)
+        reported_s = tally.analyzed_s
+        try:
             for moment in tally.counting(analysis.moments):
-                writer.write(moment)
+                checkpoints.add(writer.write(moment), moment.snapshot, tally)
                 if tally.analyzed_s >= reported_s + _PROGRESS_S:
                     reported_s = tally.analyzed_s
                     yield Advanced(job, "analyze", reported_s, total_s)
-            summary = tally.summary(analysis.recording)
-            writer.provenance = analysis.provenance(summary)
+        except Stopped:
+            checkpoints.save()
+            raise
+        writer.provenance = analysis.provenance(tally.summary(analysis.recording))
     return writer.provenance
+
+
+def _gone_on(job: Job, analysis: Analysis, total_s: float | None) -> Iterator[Event]:
+    """Read up to where the analysis goes on, with signs of life."""
+    for read_s in analysis.return_there():
+        yield Advanced(job, "analyze", max(0.0, read_s - job.options.sample.start_s), total_s)
 
 
 @functools.cache

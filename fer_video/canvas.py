@@ -80,10 +80,12 @@ class Patch(NamedTuple):
 class Canvas:
     """An upright picture that can be drawn on, 8-bit 4:2:0, apart from the decoder's memory."""
 
-    def __init__(self, decoded: VideoFrame, rotation_deg: Rotation = 0) -> None:
+    def __init__(
+        self, decoded: VideoFrame, rotation_deg: Rotation = 0, mirrored: bool = False
+    ) -> None:
         frame = _to_yuv420p(decoded)
-        if rotation_deg:
-            self.frame = _turned(frame, rotation_deg)
+        if rotation_deg or mirrored:
+            self.frame = _turned(frame, rotation_deg, mirrored)
         else:
             self.frame = frame
             # the decoder still predicts later pictures from this one
@@ -134,11 +136,11 @@ def _to_yuv420p(frame: VideoFrame) -> VideoFrame:
     return frame.reformat(format="yuv420p", dst_colorspace=matrix)
 
 
-def _turned(frame: VideoFrame, rotation_deg: Rotation) -> VideoFrame:
+def _turned(frame: VideoFrame, rotation_deg: Rotation, mirrored: bool) -> VideoFrame:
     sides = (frame.height, frame.width) if rotation_deg % 180 else (frame.width, frame.height)
     turned = blank_like(frame, *sides)
     for index in range(3):
-        plane(turned, index)[:] = upright(plane(frame, index), rotation_deg)
+        plane(turned, index)[:] = upright(plane(frame, index), rotation_deg, mirrored)
     return turned
 
 

@@ -4,7 +4,7 @@ import functools
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,7 +13,16 @@ from fer_video.crop import brightness, crop_face, sharpness
 from fer_video.errors import OptionError
 from fer_video.gpu import driver_sees_gpu
 from fer_video.options import ClassifyOptions, DeviceChoice
-from fer_video.types import CropSpec, DetectedFrame, Face, Floats, Image, Moment, Observation
+from fer_video.types import (
+    CropSpec,
+    DetectedFrame,
+    Face,
+    Floats,
+    Image,
+    Moment,
+    Observation,
+    Snapshot,
+)
 
 _FRAMES_PER_CROP = 4
 """Frames that may wait, as a multiple of the batch: a faceless hour must not hold up a face."""
@@ -65,6 +74,11 @@ class NetClassifier:
         self.device = net.device
         self.runtime = net.runtime
         self._net = net
+
+    @property
+    def ran(self) -> dict[str, Any]:
+        """What it runs on: ``device`` and ``runtime``."""
+        return {"device": self.device, "runtime": self.runtime}
 
     def __call__(self, crops: Image) -> Floats:
         """Classify; see ``Classifier``."""
@@ -152,6 +166,8 @@ class CroppedFrame:
     faces: tuple[Face, ...]
     crops: tuple[Image, ...]
     """One per face, full range, uint8 ``(size_px, size_px)``."""
+    snapshot: Snapshot | None = None
+    """See ``Frame.snapshot``."""
 
 
 def cut_crops(detected: Iterable[DetectedFrame], crop: CropSpec) -> Iterator[CroppedFrame]:
@@ -159,7 +175,9 @@ def cut_crops(detected: Iterable[DetectedFrame], crop: CropSpec) -> Iterator[Cro
     for item in detected:
         frame, faces = item.frame, item.faces or ()
         crops = (crop_face(frame.gray, face.landmarks, crop, frame.full_range) for face in faces)
-        yield CroppedFrame(frame.index, frame.pts, frame.time_s, faces, tuple(crops))
+        yield CroppedFrame(
+            frame.index, frame.pts, frame.time_s, faces, tuple(crops), frame.snapshot
+        )
 
 
 def classify(
@@ -168,7 +186,7 @@ def classify(
     """Classify every face; one moment per frame, in order, with or without faces.
 
     Crops of several frames and people share a batch, and a frame may be spread over two; the
-    size of a batch changes no number.
+    size of a batch changes no number. A snapshot ends a batch, so that it can be used at once.
     """
     waiting: deque[CroppedFrame] = deque()
     crops: list[Image] = []
@@ -180,6 +198,9 @@ def classify(
             answers.extend(classifier(np.stack(crops[:batch_size])))
             del crops[:batch_size]
             yield from _answered(waiting, answers)
+        if crops and frame.snapshot:
+            answers.extend(classifier(np.stack(crops)))
+            crops.clear()
         yield from _answered(waiting, answers)
     if crops:
         answers.extend(classifier(np.stack(crops)))
@@ -194,4 +215,4 @@ def _answered(waiting: deque[CroppedFrame], answers: deque[Floats]) -> Iterator[
             Observation(face, answers.popleft(), sharpness(crop), brightness(crop))
             for face, crop in zip(frame.faces, frame.crops, strict=True)
         )
-        yield Moment(frame.index, frame.pts, frame.time_s, observations)
+        yield Moment(frame.index, frame.pts, frame.time_s, observations, frame.snapshot)

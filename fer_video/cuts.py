@@ -1,5 +1,7 @@
 """Scene cuts: where a recording jumps to another picture, so that no track reaches across."""
 
+from typing import Any
+
 import numpy as np
 
 from fer_video.types import Image
@@ -16,18 +18,26 @@ _MIN_JUMP = 2.0
 class CutDetector:
     """Tells of each picture, given in order, whether a new scene begins with it."""
 
-    def __init__(self) -> None:
-        self._previous: np.ndarray | None = None
-        self._previous_change = 0.0
+    change: float
+    """Between the latest picture and the one before, in gray levels."""
+
+    def __init__(self, previous: Image | None = None, change: float = 0.0) -> None:
+        """Begin, or go on after a picture and its change."""
+        self._previous = None if previous is None else _samples(previous)
+        self.change = change
 
     def begins_scene(self, gray: Image) -> bool:
         """Compare a picture with the one before; the first begins no new scene."""
-        step = max(1, gray.shape[1] // _SAMPLES_ACROSS)
-        samples = gray[step // 2 :: step, step // 2 :: step].astype(np.int16)
-        previous, self._previous = self._previous, samples
+        previous, self._previous = self._previous, _samples(gray)
+        samples = self._previous
         # the size of the picture may change in the middle of a recording
         if previous is None or previous.shape != samples.shape:
             return previous is not None
         change = float(np.abs(samples - previous).mean())
-        before, self._previous_change = self._previous_change, change
+        before, self.change = self.change, change
         return change > _MIN_CHANGE and change > _MIN_JUMP * before
+
+
+def _samples(gray: Image) -> np.ndarray[Any, np.dtype[np.int16]]:
+    step = max(1, gray.shape[1] // _SAMPLES_ACROSS)
+    return gray[step // 2 :: step, step // 2 :: step].astype(np.int16)

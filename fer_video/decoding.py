@@ -1,6 +1,7 @@
 """Decoding one stream: which frames can be used, and where it breaks off."""
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -12,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fer_video.errors import DAMAGED, VideoError
+from fer_video.options_limits import LimitOptions
 from fer_video.sampling import Plan
 
 _FIRST_TRIES = 8
@@ -34,8 +36,11 @@ class Decoding:
     breaks_off: bool
     """Whether the container ends in what cannot be read."""
 
-    def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(
+        self, path: Path, container: InputContainer, stream: VideoStream, limits: LimitOptions
+    ) -> None:
         self._path, self._container, self._stream = path, container, stream
+        self._limits = limits
         self.others_end_s = 0.0
         self.breaks_off = False
 
@@ -50,6 +55,10 @@ class Decoding:
             if one is not None:
                 return one
             tried += 1
+        if tried and not self._stream.codec_context.width:  # some decoders forget what they refuse
+            side_px = self._limits.max_side_px
+            reason = f"its pictures have no size, or one of more than {side_px} x {side_px} pixels"
+            raise VideoError(self._path, f"{reason}; see --max-side")
         count = f"none of the first {tried} frames" if tried else "no frame"
         raise VideoError(self._path, f"{count} can be decoded; {DAMAGED}")
 
@@ -60,8 +69,10 @@ class Decoding:
             plan: What it does not need is left out where no other frame refers to it.
 
         Raises:
-            VideoError: Nothing can be decoded for 10 s of recording.
+            VideoError: Nothing can be decoded for 10 s of recording, or it goes on for longer
+                than the limits allow.
         """
+        first_pts: int | None = None
         last_pts: int | None = None
         silent = 0
         packets = self._packets()
@@ -75,7 +86,9 @@ class Decoding:
                 elif last_pts is not None and frame.pts <= last_pts:
                     yield None  # a second picture at one moment, or one that comes too late
                 else:
+                    first_pts = frame.pts if first_pts is None else first_pts
                     last_pts, silent = frame.pts, 0
+                    self._check_hours((last_pts - first_pts) * packet.time_base)
                     yield last_pts, frame
             if silent > _LONGEST_DELAY and last_pts is not None and packet.pts is not None:
                 silence_s = float((packet.pts - last_pts) * packet.time_base)
@@ -85,15 +98,27 @@ class Decoding:
 
     def _packets(self) -> Iterator[PicturePacket]:
         """Yield the packets of the stream; note where the others end."""
+        n_frames = 0
         try:
             for packet in self._container.demux():
                 if packet.stream.index == self._stream.index:
+                    n_frames += packet.size > 0
+                    if n_frames > self._limits.max_frames:
+                        reason = f"it has more than {self._limits.max_frames} frames"
+                        raise VideoError(self._path, f"{reason}; see --max-frames")
                     yield cast(PicturePacket, packet)
                 elif packet.pts is not None:
                     end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
                     self.others_end_s = max(self.others_end_s, end_s)
         except av.error.FFmpegError:
             self.breaks_off = True
+        except IndexError:
+            pass  # a stream that began later: PyAV does not know it, and flushes it last
+
+    def _check_hours(self, so_far_s: Fraction) -> None:
+        if so_far_s > self._limits.max_hours * 3600:
+            reason = f"it goes on for more than {self._limits.max_hours:g} hours"
+            raise VideoError(self._path, f"{reason}; see --max-hours")
 
 
 def _decode(packet: PicturePacket) -> Sequence[VideoFrame | None]:

@@ -19,10 +19,11 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from fer_video.canvas import blank_like, plane
-from fer_video.container import open_container
+from fer_video.container import is_allowed, open_container
 from fer_video.decoding import PicturePacket
 from fer_video.errors import OutputError
 from fer_video.files import check_suffix, whole_file
+from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 
 COPIED_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 """Codecs that stay as they are.
@@ -47,6 +48,7 @@ def encode(
     *,
     lead_in: bool = True,
     end_s: float | None = None,
+    limits: LimitOptions = USUAL_LIMITS,
 ) -> Iterator[float]:
     """Write frames and the sound of their recording; ``out`` is there once this is exhausted.
 
@@ -62,6 +64,7 @@ def encode(
         lead_in: Whether sound before the first frame is kept; it is when that is the first
             frame of the recording.
         end_s: Where the sound stops, in seconds on the container's clock; None keeps all.
+        limits: Of ``source``.
 
     Yields:
         Seconds written since the first frame; never decreasing.
@@ -71,7 +74,7 @@ def encode(
         VideoError: ``source`` cannot be opened.
     """
     check_suffix(out, "video")
-    with open_container(source) as recording:
+    with open_container(source, limits) as recording:
         if out.exists() and out.samefile(source):
             raise OutputError(out, "it is the recording itself; name another file")
         with whole_file(out) as temporary, _open_mp4(temporary, out) as output:
@@ -188,7 +191,7 @@ def _padded(frame: VideoFrame) -> VideoFrame:
 def _sound_stream(recording: InputContainer) -> AudioStream | None:
     stream = cast(AudioStream | None, recording.streams.best("audio"))
     # without a decoder, or with a broken header, there is nothing that a muxer would take
-    if stream and stream.codec_context and stream.rate and stream.channels:
+    if stream and is_allowed(stream) and stream.rate and stream.channels:
         return stream
     return None
 

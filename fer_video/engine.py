@@ -20,6 +20,9 @@ class Stopped(BaseException):
 class Engine(Protocol):
     """Maps work over recordings; it never sees a frame."""
 
+    shared_out: str
+    """How recordings are shared out, for people: ``2 at a time``."""
+
     def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Event]:
         """Do every job; the events of one recording keep their order.
 

@@ -34,6 +34,16 @@ class OptionError(FerVideoError, ValueError):
     exit_code = 2
 
 
+def require(holds: bool, option: str, value: object, allowed: str) -> None:
+    """Refuse the value of an option.
+
+    Raises:
+        OptionError: The condition does not hold.
+    """
+    if not holds:
+        raise OptionError(f"{option} must be {allowed}, got {value}")
+
+
 class _AboutFile(FerVideoError):
     """Something cannot be done with one file, for a reason that names the remedy."""
 
@@ -107,6 +117,12 @@ class WorkerLost(_AboutFile):
     _verb = "analyze"
 
 
+class ClusterError(FerVideoError):
+    """A cluster of machines cannot be reached, or one of them lacks what the work needs."""
+
+    exit_code = 12
+
+
 class Bug(_AboutFile):
     """The work on one recording failed in a way that nobody foresaw; the others go on."""
 
@@ -124,20 +140,17 @@ class Bug(_AboutFile):
 
 
 class Partial(FerVideoError):
-    """A recording ended before its header says; its rows are kept and marked."""
+    """Something of a recording could not be had; its rows are kept and marked."""
 
     exit_code = 10
 
-    def __init__(self, path: Path, missing_s: float) -> None:
-        super().__init__(path, missing_s)
+    def __init__(self, path: Path, loss: str) -> None:
+        super().__init__(path, loss)
         self.path = path
-        self.missing_s = missing_s
+        self.loss = loss
 
     def __str__(self) -> str:
-        return (
-            f"{one_line(self.path)} ends {self.missing_s:.1f} s before its header says; "
-            "what could be read is kept and marked partial"
-        )
+        return f"{one_line(self.path)} is partial: {self.loss}; what could be read is kept"
 
 
 class DataError(_AboutFile):

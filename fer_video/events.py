@@ -12,7 +12,7 @@ from fer_video.addresses import Place
 from fer_video.errors import FerVideoError
 from fer_video.files import Fingerprint, Kind
 from fer_video.manifest import Attempt, Output
-from fer_video.options import AnalysisOptions, OutputOptions
+from fer_video.options import AnalysisOptions, LimitOptions, OutputOptions
 
 Stage = Literal["fetch", "analyze", "annotate", "put"]
 Outcome = Literal["complete", "pruned", "failed"]
@@ -54,6 +54,7 @@ class Job:
     plot: Path | None = None
     options: AnalysisOptions = field(default_factory=AnalysisOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+    limits: LimitOptions = field(default_factory=LimitOptions)
     remote: Remote | None = None
     """None where recording and results lie on this machine."""
 
@@ -108,7 +109,8 @@ class Summary:
     frames_decoded: int
     frames_sampled: int
     frames_corrupt: int
-    """Skipped: they could not be decoded, or the decoder flagged them as corrupt."""
+    """Skipped: they could not be decoded, the decoder flagged them as corrupt, or their time stamp
+    is missing or not after the one before."""
     frames_without_face: int
     tracks: int
     most_faces_at_once: int
@@ -116,11 +118,26 @@ class Summary:
     """Seconds that the header promised and the file did not hold; None if it kept its word."""
     frames_undecoded: int = 0
     """Needed by no sample, and referred to by no other frame."""
+    missing_bytes: int = 0
+    """That the file says it has, and does not have."""
 
     @property
     def partial(self) -> bool:
         """Whether something of the recording is missing from the timeline."""
-        return self.ended_early_s is not None
+        return bool(self.loss)
+
+    @property
+    def loss(self) -> str:
+        """Say what of the recording is missing from the timeline; empty if nothing is."""
+        lost = []
+        if self.ended_early_s is not None:
+            lost.append(f"it ends {self.ended_early_s:.1f} s before its header says")
+        elif self.missing_bytes:
+            lost.append(f"its last {self.missing_bytes} bytes are missing")
+        if self.frames_corrupt:
+            were = "frame was" if self.frames_corrupt == 1 else "frames were"
+            lost.append(f"{self.frames_corrupt} corrupt {were} skipped")
+        return ", and ".join(lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +145,15 @@ class Started:
     """The work on a recording begins."""
 
     job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The work on a recording goes on where an earlier run was stopped or killed."""
+
+    job: Job
+    at_s: float
+    """Seconds from the first frame of the recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,4 +238,4 @@ class TrialEnded:
     """None before the first that came to its end."""
 
 
-Event = Started | Advanced | Finished | Skipped | Failed
+Event = Started | Resumed | Advanced | Finished | Skipped | Failed

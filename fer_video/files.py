@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,8 +26,13 @@ _SUFFIXES: dict[Kind, tuple[str, ...]] = {
 
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.[a-z0-9]+", re.DOTALL | re.IGNORECASE)
+_STEM_BYTES = 200
+"""Of the name of a temporary file; file systems hold 255 for the whole of it."""
 _LEFT_AFTER_S = 24 * 3600.0
 """A temporary file that nobody wrote to for so long is nobody's work any more."""
+_UNFINISHED = re.compile(r"\.fer-video-[0-9a-f]{16}")
+_ABANDONED_AFTER_S = 30 * 24 * 3600.0
+"""Somebody may come back to unfinished work after a holiday; it takes little room."""
 
 
 @contextmanager
@@ -41,7 +47,8 @@ def whole_file(path: Path, scratch: Path | None = None) -> Iterator[Path]:
         OutputError: The folder cannot be made or written, or the disk is full.
     """
     # hidden, and with the suffix of the result, by which libraries choose the format
-    name = f".{path.stem}.{secrets.token_hex(4)}{path.suffix}"
+    stem = os.fsencode(path.stem)[:_STEM_BYTES].decode(errors="ignore")
+    name = f".{stem}.{secrets.token_hex(4)}{path.suffix}"
     temporary = (scratch or path.parent) / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,14 +79,32 @@ def check_exists(path: Path) -> None:
         raise VideoError(path, _reason(error)) from error
 
 
+def unfinished_folder(parent: Path, work: str) -> Path:
+    """Name a hidden folder for work that may be gone on with; see ``remove_leftovers``."""
+    key = hashlib.sha256(work.encode(errors="surrogateescape")).hexdigest()
+    return parent / f".fer-video-{key[:16]}"
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files below a folder that a killed process left there long ago."""
-    for parent, _, names in os.walk(folder):
+    """Remove what killed processes left below a folder: temporary files, and unfinished work.
+
+    Temporary files of the last day, and work of the last month, stay.
+    """
+    for parent, folders, names in os.walk(folder):
         for name in filter(_TEMPORARY.fullmatch, names):
             left = Path(parent, name)
             with suppress(OSError):
-                if time.time() - left.stat().st_mtime > _LEFT_AFTER_S:
+                if _age_s(left) > _LEFT_AFTER_S:
                     left.unlink()
+        for name in filter(_UNFINISHED.fullmatch, folders):
+            left = Path(parent, name)
+            with suppress(OSError):
+                if _age_s(left) > _ABANDONED_AFTER_S:
+                    shutil.rmtree(left)
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def check_suffix(path: Path, kind: Kind) -> None:
@@ -100,6 +125,11 @@ def check_output(path: Path, kind: Kind, force: bool, inputs: Iterable[Path]) ->
             ``force`` is false, or it lies where nothing can be written.
     """
     check_suffix(path, kind)
+    try:
+        path.lstat()
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):  # which come to it below
+            raise OutputError(path, _reason(error)) from error
     # unlike Path.resolve, realpath bears links that lead in a circle
     if os.path.realpath(path) in {os.path.realpath(source) for source in inputs}:
         raise OutputError(path, "it is read by this very command; name another file")
@@ -112,6 +142,12 @@ def check_output(path: Path, kind: Kind, force: bool, inputs: Iterable[Path]) ->
         raise OutputError(path, f"{folder} is a file, not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(path, f"the folder {folder} may not be written to")
+
+
+def state_of(path: Path) -> tuple[int, int, int]:
+    """Say what is another one as soon as a file is written to or replaced."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def sha256_of(path: Path) -> str:

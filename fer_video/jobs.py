@@ -12,7 +12,14 @@ from fer_video.errors import OutputError
 from fer_video.events import Job, Remote
 from fer_video.files import check_output
 from fer_video.inputs import Source
-from fer_video.options import AnalysisOptions, OutputOptions, SpoolOptions, TableFormat
+from fer_video.options import (
+    AnalysisOptions,
+    LimitOptions,
+    OutputOptions,
+    SpoolOptions,
+    TableFormat,
+)
+from fer_video.options_limits import USUAL_LIMITS
 from fer_video.spool import spool_bytes, spool_folder
 from fer_video.stores import Stored
 
@@ -32,10 +39,11 @@ def job_for(
     plot: Path | None,
     options: AnalysisOptions,
     output: OutputOptions,
+    limits: LimitOptions = USUAL_LIMITS,
 ) -> Job:
     """Describe the work on one recording; without ``timeline``, a Parquet file beside it."""
-    timeline = timeline or recording.with_suffix(".parquet")
-    return Job(recording, recording.name, timeline, video, plot, options, output)
+    timeline = timeline or recording.with_name(f"{result_name(recording.stem)}.parquet")
+    return Job(recording, recording.name, timeline, video, plot, options, output, limits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +64,7 @@ class Plan:
     wanted: FolderOutputs = field(default_factory=FolderOutputs)
     options: AnalysisOptions = field(default_factory=AnalysisOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+    limits: LimitOptions = field(default_factory=LimitOptions)
     spool: SpoolOptions = field(default_factory=SpoolOptions)
 
 
@@ -84,6 +93,7 @@ def _job(source: Source, plan: Plan) -> Job:
         plot=folder / "plots" / f"{name}.png" if wanted.plots else None,
         options=plan.options,
         output=plan.output,
+        limits=plan.limits,
         scratch=folder / UNFINISHED,
         remote=remote if remote.recording or remote.results else None,
     )
@@ -151,5 +161,5 @@ def check_outputs(job: Job) -> None:
         destination = job.destination_of(path)
         if isinstance(destination, Path):
             check_output(path, kind, may_replace, inputs=[job.recording])
-        elif not may_replace and stores.exists(destination):
+        elif not may_replace and stores.find(destination):
             raise OutputError(destination, "it exists; use --force to replace it")

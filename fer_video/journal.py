@@ -3,23 +3,75 @@
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from fer_video import __version__, manifest
-from fer_video.errors import FerVideoError, Partial
+from fer_video import __version__, manifest, stores
+from fer_video.addresses import Place
+from fer_video.errors import DataError, FerVideoError, Partial
 from fer_video.events import Event, Failed, Finished, Job, Made, Skipped, Started, Summary
 from fer_video.files import remove_leftovers
-from fer_video.manifest import Attempt, Run
+from fer_video.manifest import MANIFEST_FILE, Attempt, Run
 from fer_video.resume import options_digest
 from fer_video.weights import ModelSpec
 
 
-def begin(path: Path, jobs: list[Job], inputs: str, model: ModelSpec) -> list[Job]:
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where the manifest of a run is kept."""
+
+    path: Path
+    address: str = ""
+    """Where it is put after each line, if the results lie on a store."""
+
+    def add(self, entry: Run | Attempt) -> None:
+        """Add a line to the manifest.
+
+        Raises:
+            OutputError: It cannot be written or put to its address.
+        """
+        manifest.append(self.path, entry)
+        if self.address:
+            stores.put(self.path, self.address)
+
+    def entries(self) -> Iterator[Run | Attempt | None]:
+        """Read the manifest; see ``manifest.read``.
+
+        Raises:
+            DataError: There is none, or it cannot be read.
+        """
+        try:
+            yield from manifest.read(self.path)
+        except DataError as error:
+            raise DataError(self.address or self.path, error.reason) from error
+
+
+@contextmanager
+def open_ledger(results: Place) -> Iterator[Ledger]:
+    """Open the manifest in a folder of results, or a copy of the one at their address.
+
+    A store has no file that is only ever added to: the manifest there is replaced as a whole, and
+    of two runs that go on at once the later one to write has its way.
+
+    Raises:
+        OutputError: The store cannot be reached.
+    """
+    if isinstance(results, Path):
+        yield Ledger(results / MANIFEST_FILE)
+        return
+    with TemporaryDirectory(prefix="fer-video-") as folder:
+        ledger = Ledger(Path(folder) / MANIFEST_FILE, f"{results}/{MANIFEST_FILE}")
+        stores.fetch_if_there(ledger.address, ledger.path)
+        yield ledger
+
+
+def begin(ledger: Ledger, jobs: list[Job], inputs: str, model: ModelSpec) -> list[Job]:
     """Note what a run sets out to do, and clear away what killed ones left half-written.
 
     Args:
-        path: The manifest.
+        ledger: Of the results.
         jobs: All with the same options.
         inputs: What the user named; only its digest is noted.
         model: That the options name.
@@ -31,8 +83,8 @@ def begin(path: Path, jobs: list[Job], inputs: str, model: ModelSpec) -> list[Jo
         OutputError: The manifest cannot be written.
         DataError: It cannot be read.
     """
-    remove_leftovers(path.parent)
-    earlier = manifest.attempts(path)
+    remove_leftovers(ledger.path.parent)
+    earlier = manifest.attempts(ledger.path)
     first = jobs[0]
     run = Run(
         inputs=hashlib.sha256(inputs.encode(errors="surrogateescape")).hexdigest(),
@@ -43,11 +95,11 @@ def begin(path: Path, jobs: list[Job], inputs: str, model: ModelSpec) -> list[Jo
         force=first.output.force,
         when=manifest.now(),
     )
-    manifest.append(path, run)
+    ledger.add(run)
     return [replace(job, earlier=earlier.get(job.name)) for job in jobs]
 
 
-def noted(events: Iterable[Event], path: Path) -> Iterator[Event]:
+def noted(events: Iterable[Event], ledger: Ledger) -> Iterator[Event]:
     """Pass events on; how a recording ended is in the manifest before its event comes out.
 
     Raises:
@@ -60,22 +112,22 @@ def noted(events: Iterable[Event], path: Path) -> Iterator[Event]:
             started_s[name] = time.monotonic()
         work_s = time.monotonic() - started_s.get(name, time.monotonic())
         if isinstance(event, Failed):
-            manifest.append(path, _failed(event, work_s))
+            ledger.add(_failed(event, work_s))
         if isinstance(event, Finished) and event.made:
-            manifest.append(path, _done(event.job, event.summary, event.made, work_s))
+            ledger.add(_done(event.job, event.summary, event.made, work_s))
         if isinstance(event, Skipped):
-            _note_skipped(path, event)
+            _note_skipped(ledger, event)
         yield event
 
 
-def _note_skipped(path: Path, event: Skipped) -> None:
+def _note_skipped(ledger: Ledger, event: Skipped) -> None:
     """Add a line only if none tells of the results: the run that made them was killed first."""
     earlier = event.job.earlier
     attempt = _done(event.job, event.summary, event.made, work_s=0.0)
     if earlier is None or earlier != replace(
         attempt, work_s=earlier.work_s, fer_video=earlier.fer_video, when=earlier.when
     ):
-        manifest.append(path, attempt)
+        ledger.add(attempt)
 
 
 def _done(job: Job, summary: Summary, made: Made, work_s: float) -> Attempt:
@@ -83,7 +135,7 @@ def _done(job: Job, summary: Summary, made: Made, work_s: float) -> Attempt:
     return Attempt(
         recording=job.name,
         verdict="partial" if summary.partial else "ok",
-        reason=_reason(summary),
+        reason=summary.loss,
         exit_code=Partial.exit_code if summary.partial else 0,
         analyzed_s=summary.analyzed_s,
         work_s=round(work_s, 3),
@@ -92,6 +144,7 @@ def _done(job: Job, summary: Summary, made: Made, work_s: float) -> Attempt:
         frames_corrupt=summary.frames_corrupt,
         source_bytes=made.source.size_bytes,
         source_sha256=made.source.sha256,
+        source_version=job.remote.version if job.remote else "",
         model=made.model,
         model_sha256=made.model_sha256,
         options_sha256=options_digest(job.options),
@@ -116,12 +169,6 @@ def _failed(event: Failed, work_s: float) -> Attempt:
         fer_video=__version__,
         when=manifest.now(),
     )
-
-
-def _reason(summary: Summary) -> str:
-    if summary.ended_early_s is None:
-        return ""
-    return f"it ends {summary.ended_early_s:.1f} s before its header says"
 
 
 def _said(error: FerVideoError, job: Job) -> str:

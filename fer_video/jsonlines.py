@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fer_video.console import Report
-from fer_video.events import Advanced, Event, Failed, Finished, Skipped
+from fer_video.events import Advanced, Event, Failed, Finished, Resumed, Skipped
 from fer_video.manifest import now
 
 
@@ -27,6 +27,8 @@ def as_json(event: Event) -> dict[str, Any]:
         "recording": event.job.name,
         "when": now(),
     }
+    if isinstance(event, Resumed):
+        told |= {"at_s": event.at_s}
     if isinstance(event, Advanced):
         told |= {"stage": event.stage, "done_s": event.done_s, "total_s": event.total_s}
     if isinstance(event, Finished | Skipped):

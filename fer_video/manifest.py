@@ -34,6 +34,8 @@ class Output:
     sha256: str
     made_from: str
     """Digest of all that decides its content; see ``resume``."""
+    version: str = field(default="", compare=False)
+    """What the store that it lies on says of it, such as an ETag; empty on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,8 @@ class Attempt:
     """Skipped."""
     source_bytes: int = 0
     source_sha256: str = ""
+    source_version: str = ""
+    """What the store that it lies on says of its content; empty on this machine."""
     model: str = ""
     model_sha256: str = ""
     options_sha256: str = ""

@@ -1,5 +1,6 @@
 """The stages in order: a recording in, moments out."""
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +16,11 @@ from fer_video.classify import NetClassifier, classify, cut_crops, load_classifi
 from fer_video.detect import Detector, detect, load_detector, picture_side_px
 from fer_video.events import Summary
 from fer_video.options import AnalysisOptions
+from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.provenance import Tally, provenance
 from fer_video.timeline import Provenance, to_frame
 from fer_video.track import track
-from fer_video.types import Moment
+from fer_video.types import Moment, Snapshot
 from fer_video.video import Recording, open_recording
 
 T = TypeVar("T")
@@ -38,11 +40,24 @@ class Analysis:
     classifier: NetClassifier
     options: AnalysisOptions
     moments: Iterator[Moment]
+    after: Snapshot | None = None
+    """Where ``moments`` begins; then ``return_there`` has to be exhausted first."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions that the model knows, in its order."""
+        return tuple(self.classifier.spec.labels)
+
+    def return_there(self) -> Iterator[float]:
+        """Read up to where ``moments`` begins; see ``Recording.return_to``."""
+        if self.after is not None:
+            yield from self.recording.return_to(self.after.position, self.options.sample)
 
     def provenance(self, summary: Summary) -> Provenance:
         """Say how the timeline was made, once ``moments`` is read to its end."""
-        ran = {"device": self.classifier.device, "runtime": self.classifier.runtime}
-        return provenance(self.recording, self.classifier.spec, ran, self.options, summary)
+        return provenance(
+            self.recording, self.classifier.spec, self.classifier.ran, self.options, summary
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,27 +82,49 @@ def load_tools(options: AnalysisOptions) -> Tools:
 
 
 @contextmanager
-def open_analysis(path: Path, options: AnalysisOptions, tools: Tools) -> Iterator[Analysis]:
+def open_analysis(
+    path: Path,
+    options: AnalysisOptions,
+    tools: Tools,
+    limits: LimitOptions = USUAL_LIMITS,
+    *,
+    snapshot_every_s: float = math.inf,
+    after: Snapshot | None = None,
+) -> Iterator[Analysis]:
     """Open a recording and connect the stages.
+
+    Args:
+        path: The recording.
+        options: What to do.
+        tools: Loaded for these options.
+        snapshot_every_s: Least seconds of recording between two moments with a snapshot.
+        after: Of an earlier analysis of the same recording, to go on from.
 
     Raises:
         VideoError: The recording cannot be read; also while ``moments`` is read.
     """
     detecting = options.detect
-    with open_recording(path) as recording:
+    with open_recording(path, limits) as recording:
         side_px = picture_side_px(recording.info.side_px, detecting)
-        sampled = recording.sampled(options.sample, detecting.detect_every_s)
+        sampled = recording.sampled(
+            options.sample, detecting.detect_every_s, snapshot_every_s, after
+        )
         with closing(prefetch(sampled, _DEPTH)) as ahead:
             frames = recording.with_rgb(ahead, side_px)
             detected = detect(frames, tools.detector, detecting)
-            tracked = track(detected, options.track, detecting.min_score)
+            tracking = None if after is None else after.tracking
+            tracked = track(detected, options.track, detecting.min_score, tracking)
             cropped = cut_crops(tracked, tools.classifier.spec.crop)
             with closing(prefetch(cropped, _CROPPED_DEPTH)) as waiting:
                 moments = classify(waiting, tools.classifier, tools.classifier.batch_size)
-                yield Analysis(recording, tools.classifier, options, moments)
+                yield Analysis(recording, tools.classifier, options, moments, after)
 
 
-def moments(path: Path | str, options: AnalysisOptions | None = None) -> Iterator[Moment]:
+def moments(
+    path: Path | str,
+    options: AnalysisOptions | None = None,
+    limits: LimitOptions = USUAL_LIMITS,
+) -> Iterator[Moment]:
     """Analyze a recording lazily: one moment per sampled frame, in order.
 
     Raises:
@@ -95,11 +132,15 @@ def moments(path: Path | str, options: AnalysisOptions | None = None) -> Iterato
         ModelError: A model is missing or damaged.
     """
     options = options or AnalysisOptions()
-    with open_analysis(Path(path), options, load_tools(options)) as analysis:
+    with open_analysis(Path(path), options, load_tools(options), limits) as analysis:
         yield from analysis.moments
 
 
-def analyze(path: Path | str, options: AnalysisOptions | None = None) -> pd.DataFrame:
+def analyze(
+    path: Path | str,
+    options: AnalysisOptions | None = None,
+    limits: LimitOptions = USUAL_LIMITS,
+) -> pd.DataFrame:
     """Analyze a recording and return its timeline, the table that ``read_timeline`` gives.
 
     ``table.attrs["provenance"]`` says how it was made.
@@ -110,7 +151,7 @@ def analyze(path: Path | str, options: AnalysisOptions | None = None) -> pd.Data
     """
     path, options = Path(path), options or AnalysisOptions()
     tally = Tally()
-    with open_analysis(path, options, load_tools(options)) as analysis:
+    with open_analysis(path, options, load_tools(options), limits) as analysis:
         counted = tally.counting(analysis.moments)
         table = to_frame(counted, path.name, analysis.classifier.spec.labels)
         table.attrs["provenance"] = analysis.provenance(tally.summary(analysis.recording))

@@ -1,9 +1,13 @@
 """From decoded frames to pictures: luma without a copy, small RGB, the right way up."""
 
+import math
 import re
+import struct
+from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
+from av.buffer import Buffer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, VideoReformatter
 
@@ -16,16 +20,38 @@ _SHRUNK_FIRST = {"yuv420p", "yuvj420p"}
 """Formats of which swscale converts small pictures by a short cut, in half the time of one step."""
 
 
-def upright(array: Image, rotation_deg: Rotation) -> Image:
-    """Turn a stored picture clockwise by the ``rotation_deg`` of its recording.
+def turn_of(frame: VideoFrame) -> tuple[Rotation, bool]:
+    """Read the display matrix of a frame: the clockwise turn, and whether a mirror follows it.
+
+    Source:
+        ISO/IEC 14496-12, 6.2.2: ``x' = a x + c y`` and ``y' = b x + d y``, stored as a, b, u, c, d.
+    """
+    try:
+        # quoted: the stubs of PyAV know the motion vectors only
+        matrix = bytes(cast("Mapping[str, Buffer]", frame.side_data)["DISPLAYMATRIX"])
+    except KeyError:
+        return 0, False
+    except ValueError:  # beside side data of a kind that PyAV does not know it shows none
+        return cast(Rotation, round(-frame.rotation / 90) * 90 % 360), False
+    a, b, _, c, d, *_ = struct.unpack("=9i", matrix)
+    mirrored = a * d < b * c
+    clockwise_deg = math.degrees(math.atan2(b, -a if mirrored else a))
+    return cast(Rotation, round(clockwise_deg / 90) * 90 % 360), mirrored
+
+
+def upright(array: Image, rotation_deg: Rotation, mirrored: bool = False) -> Image:
+    """Turn a stored picture clockwise as its recording says, then mirror it.
 
     >>> upright(np.array([[1, 2]], np.uint8), 90).tolist()
     [[1], [2]]
+    >>> upright(np.array([[1, 2]], np.uint8), 0, mirrored=True).tolist()
+    [[2, 1]]
     """
-    if rotation_deg == 0:
+    if rotation_deg == 0 and not mirrored:
         return array
+    turned = np.rot90(array, -rotation_deg // 90)
     # OpenCV copies a picture with negative strides whenever it is asked for a piece of it
-    return np.ascontiguousarray(np.rot90(array, -rotation_deg // 90))
+    return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
 
 
 def luma(frame: VideoFrame, to_gray: VideoReformatter) -> tuple[Image, bool]:

@@ -23,9 +23,9 @@ from fer_video.options import WorkOptions
 
 _TICK_S = 0.2
 """Between two looks at what the processes take."""
-_CORES_PER_RECORDING = 2
+CORES_PER_RECORDING = 2
 """Decoding, detecting and classifying overlap, and none of them fills a core."""
-_GB_PER_RECORDING = 1.0
+GB_PER_RECORDING = 1.0
 """Resident memory to count on: 0.3 GB were measured, with Keras and 4K recordings more."""
 
 _STOP = "stop"
@@ -33,8 +33,8 @@ _STOP = "stop"
 
 def processes_for(options: WorkOptions, n_recordings: int) -> int:
     """Decide how many recordings to work on at a time, at least one."""
-    by_cores = n_cores() // _CORES_PER_RECORDING
-    by_memory = int(psutil.virtual_memory().available / (_GB_PER_RECORDING * 1e9))
+    by_cores = n_cores() // CORES_PER_RECORDING
+    by_memory = int(psutil.virtual_memory().available / (GB_PER_RECORDING * 1e9))
     return max(1, min(options.jobs or min(by_cores, by_memory), n_recordings))
 
 
@@ -52,6 +52,7 @@ class ProcessEngine:
     """
 
     def __init__(self, n_processes: int, options: WorkOptions) -> None:
+        self.shared_out = f"{n_processes} at a time"
         self._n_processes = n_processes
         self._options = options
 
@@ -65,9 +66,9 @@ class ProcessEngine:
             KeyboardInterrupt: The run was interrupted.
         """
         lost: list[Job] = []
-        with _interruptions() as interruptions, _crew(work, self._options) as crew:
+        with caught_interruptions() as interruptions, crew_for(work, self._options) as crew:
             for event in crew.run(jobs, self._n_processes, interruptions):
-                if _is_killed(event):
+                if is_killed(event):
                     lost.append(event.job)
                 else:
                     yield event
@@ -77,7 +78,8 @@ class ProcessEngine:
             raise KeyboardInterrupt
 
 
-def _is_killed(event: Event) -> bool:
+def is_killed(event: Event) -> bool:
+    """Tell whether something other than us killed the process that worked on a recording."""
     return isinstance(event, Failed) and isinstance(event.error, _Killed)
 
 
@@ -85,7 +87,7 @@ class _Killed(WorkerLost):
     """Something other than us ended the process."""
 
 
-class _Crew:
+class Crew:
     """Child processes, started when they are needed and used again."""
 
     def __init__(self, work: Work, options: WorkOptions) -> None:
@@ -133,8 +135,9 @@ class _Crew:
 
 
 @contextmanager
-def _crew(work: Work, options: WorkOptions) -> Iterator[_Crew]:
-    crew = _Crew(work, options)
+def crew_for(work: Work, options: WorkOptions) -> Iterator[Crew]:
+    """Lend child processes that do work; they end with the block."""
+    crew = Crew(work, options)
     try:
         yield crew
     finally:
@@ -263,7 +266,7 @@ def _do(job: Job, work: Work, connection: Connection) -> None:
 
 
 @contextmanager
-def _interruptions() -> Iterator[list[int]]:
+def caught_interruptions() -> Iterator[list[int]]:
     """Collect the first Ctrl-C or SIGTERM; the second one interrupts.
 
     Only the main thread can: elsewhere they do what they always do.

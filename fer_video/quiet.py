@@ -16,6 +16,7 @@ _NOISE = re.compile(
     rb"|INFO: Created TensorFlow Lite XNNPACK delegate"  # LiteRT's kernels for CPUs
     rb"|.*Unable to register cu\w+ factory"  # two copies of one plug-in: harmless
     rb"|.*computation placer already registered"
+    rb"|\[\d{4}-\d\d-\d\d [\d:,]+ [IWE] \d"  # Ray's core; what fails is an error in Python, too
     rb"|.*cuInit:"  # no GPU is no error; --device gpu reports it
     rb")"
 )

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fer_video import stores
 from fer_video.errors import DataError, FerVideoError
 from fer_video.events import Job, Made, Summary
 from fer_video.files import Fingerprint, Kind, fingerprint_of, sha256_of
@@ -24,6 +25,7 @@ from fer_video.options import (
     ViewOptions,
 )
 from fer_video.provenance import REVISION
+from fer_video.stores import Stored
 from fer_video.timeline import Provenance, check_whole, read_provenance
 from fer_video.weights import ModelSpec
 
@@ -86,8 +88,10 @@ def _kept_timeline(job: Job, model: ModelSpec) -> tuple[Provenance, Output]:
         timeline = _output(path, work_of(made))
         if earlier and earlier.made_from == timeline.made_from and earlier != timeline:
             raise _Untrue("damaged timeline")
+        if earlier == timeline:
+            timeline = earlier  # which knows what a store says of it
         check_whole(path, job.name)
-        if sha256_of(job.recording) != made["source"]["sha256"]:
+        if not _is_source(job, made["source"]["sha256"]):
             raise _Untrue("changed recording")
     except (DataError, KeyError, TypeError) as error:
         raise _Untrue("damaged timeline") from error
@@ -100,7 +104,7 @@ def _check_made(made: Provenance, job: Job, model: ModelSpec) -> None:
     """Compare what a timeline says of itself with the work at hand."""
     if made.get("revision") != REVISION:
         raise _Untrue("other version of fer-video")
-    if made["source"]["bytes"] != job.recording.stat().st_size:
+    if made["source"]["bytes"] != job.size_bytes:
         raise _Untrue("changed recording")
     if (made["model"]["sha256"], made["model"]["lite_sha256"]) != (model.sha256, model.lite_sha256):
         raise _Untrue("other model")
@@ -122,15 +126,38 @@ def _recorded(options: Any) -> AnalysisOptions:
         raise _Untrue("other options") from error
 
 
+def _is_source(job: Job, sha256: str) -> bool:
+    """Whether a job's recording is what it was; one on a store is not fetched to find out."""
+    if job.remote is None or not job.remote.recording:
+        return sha256_of(job.recording) == sha256
+    version = job.remote.version
+    return bool(
+        version
+        and job.earlier
+        and (job.earlier.source_version, job.earlier.source_sha256) == (version, sha256)
+    )
+
+
 def _kept_drawing(job: Job, kind: Kind, path: Path, timeline: Output) -> Output:
-    earlier = _earlier(job, kind)
-    if not path.is_file():
+    earlier, destination = _earlier(job, kind), job.destination_of(path)
+    stored = stores.find(destination) if isinstance(destination, str) else None
+    if stored is None and not path.is_file():
         raise _Untrue(f"missing {kind}")
     if earlier is None or earlier.made_from != drawing_of(kind, timeline, job.output.view):
         raise _Untrue(f"outdated {kind}")
-    if path.stat().st_size != earlier.size_bytes or sha256_of(path) != earlier.sha256:
+    if not (_is_version(stored, earlier) if stored else _has_content(path, earlier)):
         raise _Untrue(f"damaged {kind}")
     return earlier
+
+
+def _has_content(path: Path, output: Output) -> bool:
+    return path.stat().st_size == output.size_bytes and sha256_of(path) == output.sha256
+
+
+def _is_version(stored: Stored, output: Output) -> bool:
+    """Whether a store says that what lies there is what was put there."""
+    known = (output.size_bytes, output.version)
+    return bool(stored.version) and (stored.size_bytes, stored.version) == known
 
 
 def _earlier(job: Job, kind: Kind) -> Output | None:

@@ -14,6 +14,9 @@ _LOOK_AHEAD = 32
 class Grid:
     """Takes the first time at or after each moment ``start + k * period``, one for a gap."""
 
+    last: int
+    """Number of the latest moment that was taken; -1 before the first."""
+
     def __init__(self, start_s: float, period_s: float, tolerance_s: float = 0.0) -> None:
         """Lay the grid; a period of 0 takes every time from ``start_s`` on.
 
@@ -22,8 +25,8 @@ class Grid:
             period_s: Distance of two moments.
             tolerance_s: By how much a time may miss its moment.
         """
-        self._start_s, self._period_s, self._tolerance_s = start_s, period_s, tolerance_s
-        self._last = -1
+        self.start_s, self.period_s, self.tolerance_s = start_s, period_s, tolerance_s
+        self.last = -1
 
     def cell(self, time_s: float) -> int:
         """Number of the latest moment that has come by a time, from 0; -1 before the start.
@@ -31,17 +34,17 @@ class Grid:
         >>> [Grid(1, 0.5).cell(time_s) for time_s in (0.9, 1.0, 1.4, 1.5, 9.0)]
         [-1, 0, 0, 1, 16]
         """
-        if time_s < self._start_s - ROUNDING_S:
+        if time_s < self.start_s - ROUNDING_S:
             return -1
-        since_s = max(0.0, time_s - self._start_s + self._tolerance_s)
-        return math.floor(since_s / self._period_s) if self._period_s else self._last + 1
+        since_s = max(0.0, time_s - self.start_s + self.tolerance_s)
+        return math.floor(since_s / self.period_s) if self.period_s else self.last + 1
 
     def takes(self, time_s: float) -> bool:
         """Whether a new moment has come since the last time that was taken."""
         cell = self.cell(time_s)
-        if cell <= self._last:
+        if cell <= self.last:
             return False
-        self._last = cell
+        self.last = cell
         return True
 
 

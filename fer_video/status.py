@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from fer_video.manifest import Attempt, Run
+from fer_video.wording import span
 
 _WIDTH = 80
 
@@ -143,7 +144,7 @@ def as_text(status: Status, now: datetime) -> str:
     ]
     lines = [f"{name:<8}{count:>7,}  {note}".rstrip() for name, count, note in counts]
     if status.last_activity:
-        ago = _span((now - status.last_activity).total_seconds())
+        ago = span((now - status.last_activity).total_seconds())
         lines.append(f"last activity {ago} ago, {status.last_activity:%Y-%m-%d %H:%M:%S %Z}")
     if status.n_unreadable:
         n = status.n_unreadable
@@ -160,23 +161,7 @@ def _left(status: Status) -> str:
         return ""
     if status.left_s is None:
         return "time left: unknown until one is done"
-    return f"time left: about {_span(status.left_s)}, an estimate"
-
-
-def _span(seconds: float) -> str:
-    """Say how long, in at most two units.
-
-    >>> _span(45), _span(200), _span(40_000), _span(500_000)
-    ('45 s', '3 min', '11 h 6 min', '5 d 18 h')
-    """
-    minutes, hours = int(seconds // 60), int(seconds // 3600)
-    if minutes < 1:
-        return f"{max(0, round(seconds))} s"
-    if hours < 1:
-        return f"{minutes} min"
-    if hours < 48:
-        return f"{hours} h {minutes % 60} min"
-    return f"{hours // 24} d {hours % 24} h"
+    return f"time left: about {span(status.left_s)}, an estimate"
 
 
 def _wrapped(attempt: Attempt) -> str:

@@ -28,6 +28,9 @@ LANDMARK_COLUMNS = tuple(f"{point}_{axis}" for point in LANDMARKS for axis in "x
 Provenance = dict[str, Any]
 """How a timeline was made; see docs/timeline.md."""
 
+Row = dict[str, Any]
+"""A row of a timeline by its columns; what is not known may be left out."""
+
 
 def schema(emotions: Sequence[str]) -> pa.Schema:
     """Columns and types of a timeline whose model knows these emotions."""
@@ -66,7 +69,7 @@ class Sink:
     def _open(self, path: Path, emotions: Sequence[str]) -> Any:
         raise NotImplementedError
 
-    def write(self, rows: list[dict[str, Any]]) -> None:
+    def write(self, rows: list[Row]) -> None:
         """Add a row group."""
         self._writer.write_table(pa.Table.from_pylist(rows, self.schema))
 
@@ -115,6 +118,24 @@ class _CsvSink(Sink):
         return pa.csv.CSVWriter(path, self.schema)
 
 
+def write_part(path: Path, rows: list[Row], emotions: Sequence[str]) -> None:
+    """Write rows of a timeline that is not finished, in a file that only ``read_part`` knows."""
+    table = pa.Table.from_pylist(rows, schema(emotions))
+    how = pa.ipc.IpcWriteOptions(compression="zstd")
+    with (
+        pa.OSFile(str(path), "wb") as file,
+        pa.ipc.new_stream(file, table.schema, options=how) as writer,
+    ):
+        writer.write_table(table)
+
+
+def read_part(path: Path) -> list[Row]:
+    """Read what ``write_part`` wrote; whether it is still that, the caller knows."""
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        rows: list[Row] = reader.read_all().to_pylist()
+    return rows
+
+
 def is_csv(path: Path) -> bool:
     """Whether a timeline of this name is text."""
     return path.suffix.lower() == ".csv"
@@ -129,7 +150,7 @@ def write_beside(path: Path, table: Path, provenance: Provenance) -> None:
         provenance: Of the timeline.
     """
     content = provenance | {_CSV_SHA256: sha256_of(table)}
-    with whole_file(_json_beside(path)) as temporary:
+    with whole_file(json_beside(path)) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
@@ -169,7 +190,7 @@ def read_provenance(path: Path) -> Provenance:
     if not is_csv(path):
         with _open_parquet(path) as file:
             return _as_object(json.loads(_metadata(file)[_PROVENANCE_KEY]))
-    content = _read_beside(path) if _json_beside(path).is_file() else {}
+    content = _read_beside(path) if json_beside(path).is_file() else {}
     content.pop(_CSV_SHA256, None)
     return content
 
@@ -198,12 +219,13 @@ def _metadata(file: Any) -> dict[bytes, bytes]:
     return file.metadata.metadata or {}
 
 
-def _json_beside(path: Path) -> Path:
+def json_beside(path: Path) -> Path:
+    """Return where the provenance of a CSV lies."""
     return path.with_name(f"{path.name}.json")
 
 
 def _read_beside(path: Path) -> Provenance:
-    return _as_object(json.loads(_json_beside(path).read_text(encoding="utf-8")))
+    return _as_object(json.loads(json_beside(path).read_text(encoding="utf-8")))
 
 
 def _as_object(content: Any) -> dict[str, Any]:

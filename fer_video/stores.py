@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -87,8 +88,11 @@ def fetch(address: str, size_bytes: int, path: Path) -> Generator[int, None, Non
         raise VideoError(address, "it changed while it was copied: analyze it again")
 
 
-def put(path: Path, address: str) -> None:
+def put(path: Path, address: str) -> str:
     """Copy a file to an address, where it appears whole or not at all.
+
+    Returns:
+        What the store says of its content; see ``Stored.version``.
 
     Raises:
         OutputError: The store refuses or cannot be reached.
@@ -97,20 +101,26 @@ def put(path: Path, address: str) -> None:
         store, key = _open(address)
         if scheme_of(address) in _OBJECT_STORES:
             store.put_file(str(path), key)
-            return
-        folder, _, name = key.rpartition("/")
-        temporary = f"{folder}/.{secrets.token_hex(4)}.{name}"
-        store.makedirs(folder, exist_ok=True)
-        try:
-            store.put_file(str(path), temporary)
-            store.mv(temporary, key)
-        finally:
-            with suppress(Exception):
-                store.rm_file(temporary)
+        else:
+            _put_and_rename(store, path, key)
+    stored = find(address)
+    return stored.version if stored else ""
 
 
-def exists(address: str) -> bool:
-    """Tell whether there is a file at an address.
+def _put_and_rename(store: Any, path: Path, key: str) -> None:
+    folder, _, name = key.rpartition("/")
+    temporary = f"{folder}/.{secrets.token_hex(4)}.{name}"
+    store.makedirs(folder, exist_ok=True)
+    try:
+        store.put_file(str(path), temporary)
+        store.mv(temporary, key)
+    finally:
+        with suppress(Exception):
+            store.rm_file(temporary)
+
+
+def find(address: str) -> Stored | None:
+    """Describe the file at an address; None if there is none.
 
     Raises:
         OutputError: The store cannot be reached.
@@ -118,7 +128,21 @@ def exists(address: str) -> bool:
     with _told(OutputError, address):
         store, key = _open(address)
         store.invalidate_cache()
-        return bool(store.exists(key))
+        if not store.exists(key):
+            return None
+        return _stored(address, key, key, store.info(key))
+
+
+def fetch_if_there(address: str, path: Path) -> None:
+    """Copy a file to ``path``; nothing if there is none.
+
+    Raises:
+        OutputError: The store cannot be reached.
+        VideoError: The file changes while it is copied.
+    """
+    stored = find(address)
+    if stored is not None:
+        deque(fetch(address, stored.size_bytes, path), maxlen=0)
 
 
 def check_writable(address: str) -> None:

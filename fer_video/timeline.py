@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ import pyarrow.compute
 from fer_video import storage
 from fer_video.errors import DataError
 from fer_video.files import check_suffix, sha256_of, whole_file
-from fer_video.storage import BOX_COLUMNS, LANDMARK_COLUMNS, Sink
+from fer_video.storage import BOX_COLUMNS, LANDMARK_COLUMNS, Row, Sink
 from fer_video.storage import Provenance as Provenance
 from fer_video.types import Moment, Observation
 
@@ -33,13 +32,19 @@ class TimelineWriter:
         self._sink = sink
         self._recording = recording
         self._emotions = tuple(emotions)
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[Row] = []
         self.provenance: Provenance = {}
         """To be filled before the writer is closed."""
 
-    def write(self, moment: Moment) -> None:
-        """Add the rows of one moment: one per face, or one without a face."""
-        self._rows.extend(_rows(moment, self._recording, self._emotions))
+    def write(self, moment: Moment) -> list[Row]:
+        """Add the rows of one moment, and return them: one per face, or one without a face."""
+        rows = _rows(moment, self._recording, self._emotions)
+        self.write_rows(rows)
+        return rows
+
+    def write_rows(self, rows: list[Row]) -> None:
+        """Add the rows of one moment, as ``write`` returned them in an earlier run."""
+        self._rows += rows
         if len(self._rows) >= _ROWS_PER_GROUP:
             self._flush()
 
@@ -167,7 +172,7 @@ def smooth(table: pd.DataFrame, seconds: float) -> pd.DataFrame:
     return smoothed
 
 
-def _rows(moment: Moment, recording: str, emotions: tuple[str, ...]) -> list[dict[str, Any]]:
+def _rows(moment: Moment, recording: str, emotions: tuple[str, ...]) -> list[Row]:
     shared = {
         "recording": recording,
         "frame": moment.index,
@@ -179,7 +184,7 @@ def _rows(moment: Moment, recording: str, emotions: tuple[str, ...]) -> list[dic
     return [shared | _face_columns(seen, emotions) for seen in moment.observations]
 
 
-def _face_columns(seen: Observation, emotions: tuple[str, ...]) -> dict[str, Any]:
+def _face_columns(seen: Observation, emotions: tuple[str, ...]) -> Row:
     top = int(seen.probabilities.argmax())
     return {
         "track": seen.face.track_id,

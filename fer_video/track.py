@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from fer_video.options import TrackOptions
-from fer_video.types import Box, DetectedFrame, Face
+from fer_video.types import Box, DetectedFrame, Face, Snapshot, Track, Tracking
 
 _MAX_DISTANCE = 0.75
 """Centres of one face on two key frames lie at most this far, in face sizes, from where it was
@@ -15,7 +16,10 @@ _MAX_SIZE_RATIO = 1.8
 
 
 def track(
-    detected: Iterable[DetectedFrame], options: TrackOptions, min_score: float
+    detected: Iterable[DetectedFrame],
+    options: TrackOptions,
+    min_score: float,
+    after: Tracking | None = None,
 ) -> Iterator[DetectedFrame]:
     """Give each face an identity and fill the frames between key frames.
 
@@ -27,29 +31,40 @@ def track(
         detected: Frames in order; ``faces`` is None where the detector did not look.
         options: How detections are joined.
         min_score: Confidence that starts a track; weaker faces only continue one.
+        after: Of the key frame that came right before the first frame, if there was one.
 
     Yields:
         The same frames in order, ``faces`` never None. Only the frames between two key frames
-        are held.
+        are held. A snapshot has the tracks, too.
     """
-    tracks = _Tracks(options, min_score)
+    tracks = _Tracks(options, min_score, after)
     between: list[DetectedFrame] = []
-    before: DetectedFrame | None = None
+    before = None if after is None else _Key(after.key_time_s, after.faces)
     for item in detected:
         if item.faces is None:
             between.append(item)
             continue
         if item.frame.cut:
             tracks.end_all()
-        key = DetectedFrame(item.frame, tracks.update(item.frame.time_s, item.faces))
+        key = _Key(item.frame.time_s, tracks.update(item.frame.time_s, item.faces))
         yield from _fill(between, before, None if item.frame.cut else key)
-        yield key
+        frame = item.frame
+        if frame.snapshot is not None:
+            frame = replace(frame, snapshot=tracks.added_to(frame.snapshot, key))
+        yield DetectedFrame(frame, key.faces)
         before, between = key, []
     yield from _fill(between, before, None)
 
 
+class _Key(NamedTuple):
+    """A key frame, as far as the frames between it and the next are concerned."""
+
+    time_s: float
+    faces: tuple[Face, ...]
+
+
 def _fill(
-    between: Sequence[DetectedFrame], before: DetectedFrame | None, after: DetectedFrame | None
+    between: Sequence[DetectedFrame], before: _Key | None, after: _Key | None
 ) -> Iterator[DetectedFrame]:
     """Place the faces of two key frames on the frames between them.
 
@@ -69,15 +84,15 @@ def _fill(
         )
 
 
-def _by_track(item: DetectedFrame | None) -> dict[int | None, Face]:
-    return {face.track_id: face for face in (item.faces if item and item.faces else ())}
+def _by_track(key: _Key | None) -> dict[int | None, Face]:
+    return {face.track_id: face for face in (key.faces if key else ())}
 
 
-def _share(item: DetectedFrame, before: DetectedFrame | None, after: DetectedFrame | None) -> float:
+def _share(item: DetectedFrame, before: _Key | None, after: _Key | None) -> float:
     """How much of the time between two key frames has passed, in [0, 1]."""
     if before is None or after is None:
         return 0.0
-    start_s, stop_s = before.frame.time_s, after.frame.time_s
+    start_s, stop_s = before.time_s, after.time_s
     return (item.frame.time_s - start_s) / (stop_s - start_s) if stop_s > start_s else 0.0
 
 
@@ -92,42 +107,37 @@ def _interpolated(start: Face, stop: Face, share: float) -> Face:
     )
 
 
-@dataclass(slots=True)
-class _Track:
-    """Where a face was last seen, and how it moved."""
+def _heading(track: Track, time_s: float) -> Box:
+    """Where a face is at ``time_s`` if it goes on as it did."""
+    x, y = (speed * (time_s - track.time_s) for speed in track.velocity)
+    left, top, right, bottom = track.box
+    return Box(left + x, top + y, right + x, bottom + y)
 
-    track_id: int
-    box: Box
-    time_s: float
-    velocity: tuple[float, float] = (0.0, 0.0)
-    """Of the box's centre, in pixels per second."""
 
-    def heading(self, time_s: float) -> Box:
-        """Where the face is at ``time_s`` if it goes on as it did."""
-        x, y = (speed * (time_s - self.time_s) for speed in self.velocity)
-        left, top, right, bottom = self.box
-        return Box(left + x, top + y, right + x, bottom + y)
-
-    def see(self, box: Box, time_s: float) -> None:
-        """Take note of the face's new place."""
-        passed_s = time_s - self.time_s
-        if passed_s > 0:
-            (x, y), (last_x, last_y) = box.centre, self.box.centre
-            self.velocity = ((x - last_x) / passed_s, (y - last_y) / passed_s)
-        self.box, self.time_s = box, time_s
+def _seen_at(track: Track, box: Box, time_s: float) -> Track:
+    """Take note of a face's new place."""
+    velocity, passed_s = track.velocity, time_s - track.time_s
+    if passed_s > 0:
+        (x, y), (last_x, last_y) = box.centre, track.box.centre
+        velocity = ((x - last_x) / passed_s, (y - last_y) / passed_s)
+    return Track(track.track_id, box, time_s, velocity)
 
 
 class _Tracks:
     """The faces that are in view, or were a moment ago."""
 
-    def __init__(self, options: TrackOptions, min_score: float) -> None:
+    def __init__(self, options: TrackOptions, min_score: float, after: Tracking | None) -> None:
         self._options = options
         self._min_score = min_score
-        self._alive: list[_Track] = []
-        self._next_id = 0
+        self._alive = {track.track_id: track for track in (after.alive if after else ())}
+        self._next_id = after.next_id if after else 0
 
     def end_all(self) -> None:
-        self._alive = []
+        self._alive = {}
+
+    def added_to(self, snapshot: Snapshot, key: _Key) -> Snapshot:
+        tracking = Tracking(*key, alive=tuple(self._alive.values()), next_id=self._next_id)
+        return replace(snapshot, tracking=tracking)
 
     def update(self, time_s: float, faces: Sequence[Face]) -> tuple[Face, ...]:
         """Join the faces of a key frame to tracks; those kept come back with an id.
@@ -140,8 +150,8 @@ class _Tracks:
             ECCV 2022, for the second pass with weak detections.
         """
         oldest_s = time_s - self._options.max_gap_s
-        self._alive = [track for track in self._alive if track.time_s >= oldest_s]
-        free = list(self._alive)
+        self._alive = {one.track_id: one for one in self._alive.values() if one.time_s >= oldest_s}
+        free = list(self._alive.values())
         strong = [face for face in faces if face.score >= self._min_score]
         weak = [face for face in faces if face.score < self._min_score]
         joined = self._join(strong, free, time_s)
@@ -153,7 +163,7 @@ class _Tracks:
             self._seen(joined[id(face)], face, time_s) for face in faces if id(face) in joined
         )
 
-    def _join(self, faces: Sequence[Face], free: list[_Track], time_s: float) -> dict[int, _Track]:
+    def _join(self, faces: Sequence[Face], free: list[Track], time_s: float) -> dict[int, Track]:
         """Pair faces with free tracks, the closest pair first; a paired track is free no more.
 
         Taking the closest pair first keeps two people apart who pass each other better than the
@@ -163,10 +173,10 @@ class _Tracks:
             (distance, face_at, track_at)
             for face_at, face in enumerate(faces)
             for track_at, track in enumerate(free)
-            for expected in (track.box, track.heading(time_s))
+            for expected in (track.box, _heading(track, time_s))
             if (distance := self._distance(face.box, expected)) is not None
         )
-        joined: dict[int, _Track] = {}
+        joined: dict[int, Track] = {}
         taken: set[int] = set()
         for _, face_at, track_at in pairs:
             if id(faces[face_at]) not in joined and track_at not in taken:
@@ -185,12 +195,11 @@ class _Tracks:
             return apart + 1 - overlap
         return None
 
-    def _start(self, face: Face, time_s: float) -> _Track:
-        track = _Track(self._next_id, face.box, time_s)
+    def _start(self, face: Face, time_s: float) -> Track:
+        track = Track(self._next_id, face.box, time_s)
         self._next_id += 1
-        self._alive.append(track)
         return track
 
-    def _seen(self, track: _Track, face: Face, time_s: float) -> Face:
-        track.see(face.box, time_s)
+    def _seen(self, track: Track, face: Face, time_s: float) -> Face:
+        self._alive[track.track_id] = _seen_at(track, face.box, time_s)
         return replace(face, track_id=track.track_id)

@@ -1,14 +1,17 @@
 """A job whose recording or results lie on a store, done on local copies."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from fer_video import stores
+from fer_video import storage, stores
 from fer_video.errors import OutputError, VideoError
-from fer_video.events import Advanced, Event, Job, Remote, Stage
+from fer_video.events import Advanced, Event, Finished, Job, Remote, Stage
+from fer_video.manifest import Output
 from fer_video.spool import give_back, take_room
 
 T = TypeVar("T")
@@ -26,7 +29,8 @@ def on_copies(work: Work, job: Job) -> Generator[Event, None, Event]:
         job: What it is given.
 
     Returns:
-        What the work returned, after its results were put to their addresses, the timeline last.
+        What the work returned, after its results were put to their addresses, the timeline last;
+        with what the store says of them.
 
     Raises:
         VideoError: The recording cannot be copied or read.
@@ -43,26 +47,56 @@ def on_copies(work: Work, job: Job) -> Generator[Event, None, Event]:
                 yield from _telling(job, "fetch", copied)
             ended = yield from work(job)
             if remote.results:
-                yield from _put_results(job, remote)
+                ended = yield from _put_results(job, remote, ended)
         finally:
             give_back(remote, held)
     return ended
 
 
-def _put_results(job: Job, remote: Remote) -> Iterator[Event]:
+@contextmanager
+def with_earlier_timeline(job: Job) -> Iterator[Job]:
+    """Give the job with a copy of its timeline if that lies on a store; for as long as it is open.
+
+    Raises:
+        OutputError: The store cannot be reached.
+    """
+    if job.remote is None or not job.remote.results:
+        yield job
+        return
+    with TemporaryDirectory(prefix="fer-video-") as folder:
+        copy = Path(folder) / job.timeline.name
+        for path in (copy, storage.json_beside(copy)):
+            stores.fetch_if_there(str(job.destination_of(job.timeline.with_name(path.name))), path)
+        yield replace(job, timeline=copy)
+
+
+def _put_results(job: Job, remote: Remote, ended: Event) -> Generator[Event, None, Event]:
+    versions: dict[Path, str] = {}
     made = sorted(path for path in remote.made.rglob("*") if path.is_file())
     # who sees a timeline may rely on what belongs to it
     made.sort(key=lambda path: path == job.timeline)
     with ThreadPoolExecutor(1, "put") as pool:
         for path in made:
             putting = pool.submit(stores.put, path, str(job.destination_of(path)))
-            yield from _telling(job, "put", _until_done(putting))
+            versions[path] = yield from _telling(job, "put", _until_done(putting))
+    return _versioned(ended, versions)
 
 
-def _until_done(task: "Future[None]") -> Generator[None, None, None]:
+def _versioned(ended: Event, versions: Mapping[Path, str]) -> Event:
+    """Note of each result what the store says of it."""
+    if not isinstance(ended, Finished) or ended.made is None:
+        return ended
+    outputs: dict[str, Output] = {
+        kind: replace(ended.made.outputs[kind], version=versions[path])
+        for path, kind in ended.job.outputs.items()
+    }
+    return replace(ended, made=replace(ended.made, outputs=outputs))
+
+
+def _until_done(task: "Future[T]") -> Generator[None, None, T]:
     while not wait([task], _BEAT_S).done:
         yield
-    task.result()
+    return task.result()
 
 
 def _telling(

@@ -75,31 +75,13 @@ class RecordingInfo:
     """Seconds per unit of ``pts``."""
     rotation_deg: Rotation
     """Clockwise turn that makes the stored picture upright; already applied to every frame."""
+    mirrored: bool
+    """Whether left and right are exchanged after that turn; already done, too."""
 
     @property
     def side_px(self) -> int:
         """Longest side of the picture."""
         return max(self.width_px, self.height_px)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One decoded picture and the moment it is shown."""
-
-    index: int
-    """Position in presentation order in this run, from 0. Not a clock."""
-    pts: int
-    """Presentation time stamp in units of the stream's time base: names the frame in the file."""
-    time_s: float
-    """Presentation time in seconds from the first frame of the recording."""
-    gray: Image
-    """The decoded luma, uint8, shape ``(height, width)``, already upright."""
-    full_range: bool
-    """Whether luma spans 0 to 255; otherwise 16 to 235, and ``crop`` widens it."""
-    rgb: Image | None = None
-    """On key frames: RGB uint8 ``(h, w, 3)`` at detector size, upright; None on the others."""
-    cut: bool = False
-    """Whether the scene changed since the previous sampled frame; such a frame is a key frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +103,91 @@ class Face:
         """Make a face of one of ``Rows``."""
         edges, landmarks = row[:4].tolist(), row[5:].reshape(len(LANDMARKS), 2)
         return cls(Box(*edges), float(row[4]), landmarks.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a recording is read: to one picture, and what was counted up to it."""
+
+    pts: int
+    luma_crc32: int
+    """Of that picture, upright: tells whether another reading came to the same one."""
+    seek_s: float
+    """From where the recording was read, in seconds; 0 is its beginning."""
+    planned: bool
+    """Whether frames that no sample needs were still left undecoded."""
+    frames_decoded: int
+    frames_undecoded: int
+    frames_corrupt: int
+    others_end_s: float
+    """Where the latest packet of the other streams ends, on the container's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """What decides, after a key frame, which frames are samples and which of them key frames."""
+
+    sample_cell: int
+    """Of the sampling grid, that the key frame is in."""
+    key_start_s: float
+    """Where the grid of key frames begins."""
+    key_cell: int
+    change: float
+    """Between the key frame and the sample before it, in gray levels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Where a face was last seen, and how it moved."""
+
+    track_id: int
+    box: Box
+    time_s: float
+    velocity: tuple[float, float] = (0.0, 0.0)
+    """Of the box's centre, in pixels per second."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracking:
+    """What decides who is who after a key frame."""
+
+    key_time_s: float
+    faces: tuple[Face, ...]
+    """On the key frame."""
+    alive: tuple[Track, ...]
+    next_id: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """All that the rows after a key frame depend on, besides recording, options and model."""
+
+    position: Position
+    sampling: Sampling
+    tracking: Tracking | None = None
+    """None before tracking."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded picture and the moment it is shown."""
+
+    index: int
+    """Position in presentation order in this run, from 0. Not a clock."""
+    pts: int
+    """Presentation time stamp in units of the stream's time base: names the frame in the file."""
+    time_s: float
+    """Presentation time in seconds from the first frame of the recording."""
+    gray: Image
+    """The decoded luma, uint8, shape ``(height, width)``, already upright."""
+    full_range: bool
+    """Whether luma spans 0 to 255; otherwise 16 to 235, and ``crop`` widens it."""
+    rgb: Image | None = None
+    """On key frames: RGB uint8 ``(h, w, 3)`` at detector size, upright; None on the others."""
+    cut: bool = False
+    """Whether the scene changed since the previous sampled frame; such a frame is a key frame."""
+    snapshot: Snapshot | None = None
+    """On some key frames: from where an analysis can go on that was stopped after this frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,6 +220,8 @@ class Moment:
     pts: int
     time_s: float
     observations: tuple[Observation, ...]
+    snapshot: Snapshot | None = None
+    """See ``Frame.snapshot``."""
 
 
 @dataclass(frozen=True, slots=True)

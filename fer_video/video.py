@@ -1,56 +1,37 @@
-"""Reading recordings: place every picture in time, sample by time, choose key frames.
+"""Reading recordings: place every picture in time; what is sampled of them is in ``samples``.
 
 A header is believed in ``RecordingInfo`` only, where names say so. Times, sizes and ranges of
 what flows on are those of the decoded frames.
 """
 
 import math
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import dropwhile
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import cast
 
 import av
-from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from fer_video.container import open_container, picture_stream
-from fer_video.cuts import CutDetector
 from fer_video.decoding import Decoding
-from fer_video.options import SampleOptions
-from fer_video.planes import luma, small_rgb, upright
-from fer_video.sampling import ROUNDING_S, Grid, Plan
-from fer_video.types import Frame, Image, RecordingInfo, Rotation
+from fer_video.files import state_of
+from fer_video.headers import missing_bytes, read_info
+from fer_video.options_limits import USUAL_LIMITS, LimitOptions
+from fer_video.planes import upright
+from fer_video.samples import Picture, Samples, crc32
+from fer_video.sampling import Grid, Plan
+from fer_video.types import Frame, Image, Position, RecordingInfo
 
 # a seek may land late by the reordering, and within a group of pictures in MPEG-TS
 _RUN_UP_S = 10.0
 
-Sampled: TypeAlias = tuple[Frame, VideoFrame | None]
-"""A frame without ``rgb``, and on key frames what it is to be made of."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """One decoded frame as it is stored: not turned upright."""
-
-    index: int
-    """Position in presentation order in this run, from 0; frames left undecoded count, too."""
-    pts: int
-    """Presentation time stamp in units of the stream's time base."""
-    time_s: float
-    """Presentation time in seconds from the first frame of the recording."""
-    duration_s: float
-    """How long it is shown, in seconds; 0 where the container does not say."""
-    frame: VideoFrame
-
 
 @contextmanager
-def open_recording(path: Path) -> Iterator["Recording"]:
+def open_recording(path: Path, limits: LimitOptions = USUAL_LIMITS) -> Iterator["Recording"]:
     """Open a recording; what is read from it ends when the context does.
 
     Raises:
@@ -61,13 +42,15 @@ def open_recording(path: Path) -> Iterator["Recording"]:
     ...         print(frame.time_s, frame.gray.mean())
     """
     with ExitStack() as open_files:
-        yield Recording(path, open_files)
+        yield Recording(path, open_files, limits)
 
 
-class Recording:
+class Recording(Samples):
     """A recording; each iteration reads the file anew, and only the latest one counts."""
 
     info: RecordingInfo
+    state: tuple[int, int, int]
+    """Of the file when it was opened; see ``files.state_of``."""
     first_frame_s: float
     """The first picture's time on the container's clock, in seconds: where ``time_s`` is 0."""
     frames_decoded: int
@@ -81,76 +64,27 @@ class Recording:
     ended_early_s: float | None
     """Seconds that the header promised and the file did not hold; None if it kept its word, or
     as long as the latest iteration has not come to the end of the file."""
+    missing_bytes: int
+    """That the file says it has, and does not have; 0 likewise."""
 
-    def __init__(self, path: Path, open_files: ExitStack) -> None:
+    def __init__(self, path: Path, open_files: ExitStack, limits: LimitOptions) -> None:
         """Decode the first whole frame; called by ``open_recording``."""
+        super().__init__()
         self._path = path
         self._open_files = open_files
-        # a scaler keeps its tables only from one result to the next of the same kind
-        self._to_gray, self._shrink, self._to_rgb = (VideoReformatter() for _ in range(3))
+        self._limits = limits
         self._start_over()
-        with open_container(path) as container:
-            stream = picture_stream(path, container)
-            first_pts, first = Decoding(path, container, stream).first_whole()
+        with open_container(path, limits) as container:
+            self.state = state_of(path)
+            stream = picture_stream(path, container, limits)
+            first_pts, first = Decoding(path, container, stream, limits).first_whole()
             self._time_base = cast(Fraction, stream.time_base)
             header_pts = stream.start_time
             # the frames before the first whole one may be damaged, but they had their time
             self._start_pts = first_pts if header_pts is None else min(first_pts, header_pts)
             self._stored_size_px = first.width, first.height
-            self.info = _read_info(path, container, stream, first)
+            self.info = read_info(path, container, stream, first)
         self.first_frame_s = float(self._start_pts * self._time_base)
-
-    def frames(
-        self, sample: SampleOptions, key_every_s: float, rgb_side_px: int
-    ) -> Iterator[Frame]:
-        """Yield the sampled frames whole; see ``sampled`` and ``with_rgb``."""
-        yield from self.with_rgb(self.sampled(sample, key_every_s), rgb_side_px)
-
-    def with_rgb(self, sampled: Iterable[Sampled], side_px: int) -> Iterator[Frame]:
-        """Give the key frames their ``rgb``; apart from decoding, so that another thread can.
-
-        Args:
-            sampled: From ``sampled``.
-            side_px: Longest side of ``rgb``; smaller pictures are not enlarged.
-        """
-        for frame, stored in sampled:
-            if stored is None:
-                yield frame
-            else:
-                rgb = small_rgb(stored, side_px, self._shrink, self._to_rgb)
-                yield replace(frame, rgb=self._turned(rgb))
-
-    def sampled(self, sample: SampleOptions, key_every_s: float) -> Iterator[Sampled]:
-        """Decode the recording and yield its sampled frames, upright, still without ``rgb``.
-
-        With ``sample.fps`` a frame is taken when the next moment of the grid
-        ``start_s + k / fps`` has come; a gap in the recording skips the moments in it.
-
-        Args:
-            sample: Which moments to take; frames with ``start_s <= time_s < end_s``.
-            key_every_s: Seconds between key frames, counted from the first sampled frame: the
-                first sampled frame at or after each multiple is one, and so is each that begins
-                a scene. 0 makes it all of them.
-
-        Raises:
-            VideoError: Nothing can be decoded for 10 s of recording.
-        """
-        # a time stamp is off by up to half a tick of its clock: 0.033 s is on a grid of 30 fps
-        tolerance_s = max(ROUNDING_S, float(self._time_base) / 2)
-        period_s = 1 / sample.fps if sample.fps else 0.0
-        sample_grid = Grid(sample.start_s, period_s, tolerance_s)
-        key_grid = None
-        cuts = CutDetector()
-        for picture in self.pictures(sample.start_s, sample_grid if period_s else None):
-            if sample.end_s is not None and picture.time_s >= sample.end_s - ROUNDING_S:
-                return
-            if not sample_grid.takes(picture.time_s):
-                continue
-            key_grid = key_grid or Grid(picture.time_s, key_every_s, tolerance_s)
-            is_due = key_grid.takes(picture.time_s)
-            frame = self._upright_frame(picture)
-            cut = cuts.begins_scene(frame.gray)
-            yield replace(frame, cut=cut), picture.frame if is_due or cut else None
 
     def pictures(self, start_s: float = 0.0, grid: Grid | None = None) -> Iterator[Picture]:
         """Decode the recording and yield every whole frame, not turned upright.
@@ -174,30 +108,37 @@ class Recording:
             near.close()
         yield from self._read_for(grid)
 
-    def _read_for(self, grid: Grid | None, seek_s: float = 0.0) -> Generator[Picture]:
+    def _read_for(
+        self, grid: Grid | None, seek_s: float = 0.0, near: Position | None = None
+    ) -> Generator[Picture]:
         """Read what the grid needs; where that is damaged, go on as without a grid.
 
         The frame that stands in for a damaged one may have been left undecoded, so the reading
         starts anew; frames come once, and what is counted is as without a grid.
+
+        With a position of an earlier reading, this one starts shortly before it, and counts from
+        there on as the earlier one did.
         """
-        if grid is None:
-            yield from self._read(seek_s)
-            return
-        plan = Plan(lambda pts: grid.cell(self._time_s(pts)))
+        plan = None if grid is None else Plan(lambda pts: grid.cell(self._time_s(pts)))
+        self._seek_s, self._planned = seek_s, plan is not None
+        begin_s = max(0.0, self._time_s(near.pts) - _RUN_UP_S) if near else seek_s
         last_pts = -math.inf
-        for picture in self._read(seek_s, plan):
+        for picture in self._read(begin_s, plan):
             last_pts = picture.pts
+            if near and last_pts == near.pts:
+                self._count_from(near)
             yield picture
-        if plan.failed:
+        if plan and plan.failed and (near is None or last_pts >= near.pts):
+            self._planned = False
             yield from (again for again in self._read(seek_s) if again.pts > last_pts)
 
     def _read(self, seek_s: float = 0.0, plan: Plan | None = None) -> Generator[Picture]:
         """Read from a key frame before ``seek_s``; with a plan, until it fails."""
         self._start_over()
-        with open_container(self._path) as container:
+        with open_container(self._path, self._limits) as container:
             self._open_files.callback(container.close)  # for an iterator left half-way
-            stream = picture_stream(self._path, container)
-            decoding = Decoding(self._path, container, stream)
+            stream = picture_stream(self._path, container, self._limits)
+            self._decoding = decoding = Decoding(self._path, container, stream, self._limits)
             tries = decoding.tries(plan)
             if seek_s:
                 pts = self._start_pts + int(seek_s / self._time_base)
@@ -229,6 +170,7 @@ class Recording:
                     return
             self.frames_corrupt += decoding.breaks_off
             self.ended_early_s = self._missing_s(stream, decoding.others_end_s)
+            self.missing_bytes = missing_bytes(self._path)
 
     def _leave_out(self, undecoded_pts: Sequence[int]) -> None:
         self.frames_undecoded += len(undecoded_pts)
@@ -240,8 +182,27 @@ class Recording:
 
     def _start_over(self) -> None:
         self.frames_decoded = self.frames_undecoded = self.frames_corrupt = 0
-        self.ended_early_s = None
+        self.ended_early_s, self.missing_bytes = None, 0
         self._pictures_end_s = 0.0
+
+    def _position(self, frame: Frame) -> Position:
+        return Position(
+            pts=frame.pts,
+            luma_crc32=crc32(frame.gray),
+            seek_s=self._seek_s,
+            planned=self._planned,
+            frames_decoded=self.frames_decoded,
+            frames_undecoded=self.frames_undecoded,
+            frames_corrupt=self.frames_corrupt,
+            others_end_s=self._decoding.others_end_s,
+        )
+
+    def _count_from(self, position: Position) -> None:
+        self.frames_decoded = position.frames_decoded
+        self.frames_undecoded = position.frames_undecoded
+        self.frames_corrupt = position.frames_corrupt
+        reached_s = self._decoding.others_end_s
+        self._decoding.others_end_s = max(reached_s, position.others_end_s)
 
     def _missing_s(self, stream: VideoStream, others_end_s: float) -> float | None:
         promised_s = self.info.duration_from_header_s or 0.0
@@ -263,33 +224,5 @@ class Recording:
     def _time_s(self, pts: int) -> float:
         return float((pts - self._start_pts) * self._time_base)
 
-    def _upright_frame(self, picture: Picture) -> Frame:
-        gray, full_range = luma(picture.frame, self._to_gray)
-        return Frame(picture.index, picture.pts, picture.time_s, self._turned(gray), full_range)
-
     def _turned(self, array: Image) -> Image:
-        return upright(array, self.info.rotation_deg)
-
-
-def _read_info(
-    path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame
-) -> RecordingInfo:
-    # the display matrix turns counterclockwise
-    rotation_deg = cast(Rotation, round(-first.rotation / 90) * 90 % 360)
-    size_px = first.width, first.height
-    width_px, height_px = size_px if rotation_deg in (0, 180) else reversed(size_px)
-    time_base = cast(Fraction, stream.time_base)
-    duration_s = None
-    if stream.duration:
-        duration_s = float(stream.duration * time_base)
-    elif container.duration:
-        duration_s = container.duration / av.time_base
-    return RecordingInfo(
-        path=path,
-        width_px=width_px,
-        height_px=height_px,
-        duration_from_header_s=duration_s,
-        frame_rate_from_header=float(stream.average_rate) if stream.average_rate else None,
-        time_base=time_base,
-        rotation_deg=rotation_deg,
-    )
+        return upright(array, self.info.rotation_deg, self.info.mirrored)

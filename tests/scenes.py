@@ -83,6 +83,8 @@ def write_video(
     pix_fmt: str = "yuv420p",
     options: dict[str, str] | None = None,
     clockwise_deg: int = 0,
+    mirrored: bool = False,
+    index_first: bool = True,
     sound_s: float = 0.0,
 ) -> Path:
     """Write one frame for each time; the container follows from the suffix of ``path``.
@@ -95,17 +97,20 @@ def write_video(
         pix_fmt: The pixel format of the encoder; ``yuvj420p`` is full range.
         options: Of the encoder; H.264 by default has a key frame every 12, and no B-frames.
         clockwise_deg: The turn that makes the stored pictures upright, in the display matrix.
+        mirrored: Whether they are to be mirrored from left to right after it.
+        index_first: Whether a reader of mp4 finds the index before the pictures.
         sound_s: Seconds of a tone beside the pictures, from 0 of the container's clock.
     """
-    index_first = {"movflags": "+faststart"} if path.suffix in (".mp4", ".mov") else {}
-    with av.open(str(path), "w", options=index_first) as container:
+    has_index = path.suffix in (".mp4", ".mov") and index_first
+    options_of_file = {"movflags": "+faststart"} if has_index else {}
+    with av.open(str(path), "w", options=options_of_file) as container:
         stream = container.add_stream(codec, rate=30)
         height_px, width_px = draw(0).shape[:2]
         stream.width, stream.height, stream.pix_fmt = width_px, height_px, pix_fmt
         stream.time_base = stream.codec_context.time_base = TICK_S
         stream.options = options or _OPTIONS.get(codec, {})
-        if clockwise_deg:
-            stream.set_display_rotation(-clockwise_deg)
+        if clockwise_deg or mirrored:
+            stream.set_display_rotation(-clockwise_deg, hflip=mirrored)
         tone = container.add_stream("aac", rate=16000) if sound_s else None
         for index, time_s in enumerate(times_s):
             frame = av.VideoFrame.from_ndarray(draw(index), "rgb24").reformat(format=pix_fmt)
@@ -113,7 +118,7 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if tone:
-            _write_tone(container, tone, sound_s)
+            write_tone(container, tone, sound_s)
     return path
 
 
@@ -126,11 +131,11 @@ def write_sound(path: Path, seconds: float = 1.0, *, cover: bool = False) -> Pat
             stream.width, stream.height, stream.pix_fmt = *SIZE_PX, "rgb24"
             stream.disposition = Disposition.attached_pic
             container.mux(stream.encode(av.VideoFrame.from_ndarray(walk(0), "rgb24")))
-        _write_tone(container, tone, seconds)
+        write_tone(container, tone, seconds)
     return path
 
 
-def _write_tone(container: av.container.OutputContainer, tone: av.AudioStream, seconds: float):
+def write_tone(container: av.container.OutputContainer, tone: av.AudioStream, seconds: float):
     wave = 0.1 * np.sin(np.arange(int(seconds * 16000)) * (2 * np.pi * 440 / 16000))
     frame = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None], "fltp", "mono")
     frame.sample_rate, frame.pts, frame.time_base = 16000, 0, Fraction(1, 16000)

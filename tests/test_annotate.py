@@ -13,7 +13,7 @@ from fer_video.labels import EMOTIONS
 from fer_video.options import ViewOptions
 from fer_video.types import Box, Image
 from fer_video.video import open_recording
-from tests.scenes import picture, steady, write_video
+from tests.scenes import Square, picture, steady, write_video
 
 VARIABLE = [0.0, 0.04, 0.12, 0.13, 0.5, 0.7, 2.0]
 SIZE_PX = (320, 240)
@@ -103,16 +103,22 @@ def test_the_sound_before_the_first_picture_is_kept(tmp_path: Path) -> None:
     assert pictures(write(source, timeline(source)))[0][0] == pytest.approx(0.5, abs=0.1)
 
 
-@pytest.mark.parametrize("clockwise_deg", [90, 180, 270])
-def test_a_rotated_recording_comes_out_upright(tmp_path: Path, clockwise_deg) -> None:
-    stored = np.rot90(picture(size_px=SIZE_PX), clockwise_deg // 90)
+@pytest.mark.parametrize(("clockwise_deg", "mirrored"), [(90, False), (180, True), (270, False)])
+def test_a_rotated_recording_comes_out_upright(tmp_path: Path, clockwise_deg, mirrored) -> None:
+    stored = np.rot90(picture(Square(2, 2), size_px=SIZE_PX), clockwise_deg // 90)
     source = write_video(
-        tmp_path / "phone.mp4", steady(3), lambda _: stored.copy(), clockwise_deg=clockwise_deg
+        tmp_path / "phone.mp4",
+        steady(3),
+        lambda _: stored.copy(),
+        clockwise_deg=clockwise_deg,
+        mirrored=mirrored,
     )
     with av.open(str(write(source, timeline(source)))) as container:
         frame = next(container.decode(video=0))
         assert (frame.width, frame.height, frame.rotation) == (*SIZE_PX, 0)
-        assert has_box(frame.to_ndarray(format="rgb24"))
+        rgb = frame.to_ndarray(format="rgb24")
+    assert has_box(rgb)
+    assert (rgb[:, ::-1] if mirrored else rgb)[10, 10].mean() > 128
 
 
 def test_smoothed_probabilities_are_what_is_shown(tmp_path: Path) -> None:

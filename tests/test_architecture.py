@@ -1,6 +1,7 @@
 """The layers of docs/architecture.md: a module imports only from lower ones."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,25 +10,23 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fer_video"
 
-LAYERS = """
-errors colors types quiet gpu
-labels files addresses sampling manifest
-options status storage cuts container stores lists planes decoding litert backend figures
-learn.faces learn.archive
-events nets.parts learn.tables learn.folders learn.optimize learn.progress learn.command learn.study
-video yunet mtcnn crop timeline engine inputs spool nets.plain nets.xception nets.vgg nets.resnet
-nets weights detect canvas plot jobs processes transfer learn.space learn.pictures learn.charts
-lite keras_net encode overlay listing provenance learn.dataset learn.augment learn.card
-classify track resume learn.findings learn.sources
-annotate pipeline journal learn.measures learn.report learn.batches learn.teachers learn.validate
-learn.convert learn.evaluate learn.fit batch
-learn.export learn.photographs learn.comparison console
-jsonlines learn.train learn.tune cli.app cli.arguments
-cli.analysis cli.results cli.models cli.learning
-cli
-""".strip().splitlines()
+TABLE = PACKAGE.parent / "docs" / "architecture.md"
 
-LEVEL = {name: level for level, row in enumerate(LAYERS) for name in row.split()}
+
+def _levels() -> dict[str, int]:
+    """Read the layer of each module off the table; a row without a number is of the last one."""
+    levels: dict[str, int] = {}
+    level = -1
+    for row in TABLE.read_text("utf-8").partition("| layer | module")[2].splitlines()[2:]:
+        if not row.startswith("|"):
+            break
+        number, modules, *_ = (cell.strip() for cell in row.strip("|").split("|"))
+        level = int(number) if number else level
+        levels |= dict.fromkeys(re.findall("`(.*?)`", modules), level)
+    return levels
+
+
+LEVEL = _levels()
 
 
 def _module_name(path: Path) -> str:
@@ -50,7 +49,7 @@ def _imported(path: Path) -> set[str]:
     return names & set(LEVEL)
 
 
-def test_every_module_stands_in_the_picture() -> None:
+def test_every_module_stands_in_the_table() -> None:
     modules = {_module_name(path) for path in PACKAGE.rglob("*.py")}
     packages = {name for name in LEVEL if f"{name}.__init__" in modules}
     assert {name for name in modules if not name.endswith("__")} | packages == set(LEVEL)
@@ -79,7 +78,7 @@ def test_analysis_never_imports_the_learning_half() -> None:
 
 def test_the_commands_load_nothing_heavy_before_they_are_used() -> None:
     heavy = ["keras", "tensorflow", "cv2", "av", "numpy", "pandas", "pyarrow", "matplotlib"]
-    heavy += ["sklearn", "optuna", "plotly", "ai_edge_litert", "fsspec", "filelock"]
+    heavy += ["sklearn", "optuna", "plotly", "ai_edge_litert", "fsspec", "filelock", "ray"]
     code = f"import sys, fer_video.cli; print([m for m in {heavy} if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

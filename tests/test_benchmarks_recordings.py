@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import disturbances
 import numpy as np
 import page
 import pandas as pd
 import pytest
 import recordings
 import recordings_table
-import robustness
 
 from fer_video.crop import brightness, sharpness
 from fer_video.detect import detect
@@ -58,37 +58,37 @@ def textured(size_px: tuple[int, int] = (160, 120)) -> np.ndarray:
 def test_flips_are_counted_within_each_track_and_per_second_in_view() -> None:
     # 3 flips in 4 + 2 steps; from one track to the other is none
     table = timeline("aabab", "bbb")
-    assert robustness.seconds_in_view(table) == 6 * STEP_S
-    assert robustness.flips_per_s(table) == pytest.approx(3 / (6 * STEP_S))
+    assert disturbances.seconds_in_view(table) == 6 * STEP_S
+    assert disturbances.flips_per_s(table) == pytest.approx(3 / (6 * STEP_S))
 
 
 def test_rows_without_a_face_hold_no_emotion_to_flip_to() -> None:
-    assert robustness.flips_per_s(timeline("aa..aa")) == 0
-    assert robustness.flips_per_s(timeline("....")) == 0
+    assert disturbances.flips_per_s(timeline("aa..aa")) == 0
+    assert disturbances.flips_per_s(timeline("....")) == 0
 
 
 def test_a_turn_must_hold_and_what_does_not_is_as_if_it_had_not_been() -> None:
-    assert robustness.turns(timeline("aaaabaabbbb"), hold_s=0.5) == [(0.0, "a"), (1.75, "b")]
-    assert robustness.turns(timeline("aaaabbb"), hold_s=5) == []
+    assert disturbances.turns(timeline("aaaabaabbbb"), hold_s=0.5) == [(0.0, "a"), (1.75, "b")]
+    assert disturbances.turns(timeline("aaaabbb"), hold_s=5) == []
 
 
 def test_turns_are_those_of_the_face_that_is_seen_most() -> None:
-    assert robustness.turns(timeline("bbb", "aaaaaa"), hold_s=0.5) == [(0.0, "a")]
-    assert robustness.turns(timeline("...")) == []
+    assert disturbances.turns(timeline("bbb", "aaaaaa"), hold_s=0.5) == [(0.0, "a")]
+    assert disturbances.turns(timeline("...")) == []
 
 
 def test_a_change_is_the_mean_over_emotions_and_faces() -> None:
     before = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0]], np.float32)
     after = np.array([[0, 1, 0, 0], [0.5, 0.5, 0, 0]], np.float32)
-    assert robustness.mean_change(before, after) == pytest.approx(2 / 8)
-    assert robustness.share_of_same_top(before, after) == 0.5
+    assert disturbances.mean_change(before, after) == pytest.approx(2 / 8)
+    assert disturbances.share_of_same_top(before, after) == 0.5
 
 
-@pytest.mark.parametrize("share", robustness.JITTERS)
+@pytest.mark.parametrize("share", disturbances.JITTERS)
 def test_a_jittered_box_takes_its_landmarks_along_by_no_more_than_its_share(share) -> None:
     rng = np.random.default_rng(1)
     wide = Face(Box(100, 100, 300, 200), 0.9, np.array([[200, 150], [300, 150]], np.float32))
-    moved = np.stack([robustness.jittered(wide, share, rng) for _ in range(500)])
+    moved = np.stack([disturbances.jittered(wide, share, rng) for _ in range(500)])
     shift = moved[:, 0] - (200, 150)
     assert np.abs(shift).max(axis=0) == pytest.approx((200 * share, 100 * share), rel=0.05)
     # half a width from the centre: where the box's right edge is
@@ -98,10 +98,10 @@ def test_a_jittered_box_takes_its_landmarks_along_by_no_more_than_its_share(shar
 
 def test_every_face_is_cut_as_it_is_and_disturbed_in_each_way() -> None:
     item = DetectedFrame(Frame(0, 0, 0.0, textured(), True), (face(20, 60), face(90, 50)))
-    first, second = robustness.disturbed_crops(item, CropSpec(), np.random.default_rng(0))
+    first, second = disturbances.disturbed_crops(item, CropSpec(), np.random.default_rng(0))
     plain = first["as it is"].astype(float)
     assert not (plain == second["as it is"]).all()
-    by_5, by_10 = robustness.JITTERS
+    by_5, by_10 = disturbances.JITTERS
     moved = [np.abs(first[way] - plain).mean() for way in ("box ±5 %", "box ±10 %")]
     assert moved[0] > 1
     assert moved[1] > 1
@@ -115,19 +115,19 @@ def test_faces_are_found_in_their_place_at_half_the_size() -> None:
     rgb = picture(Square(20, 10, 40), Square(90, 30, 32), size_px=(160, 100))
     frame = Frame(0, 0, 0.0, rgb[..., 0], True, rgb)
     options = DetectOptions(min_face_px=8)
-    half = robustness.halved(frame)
+    half = disturbances.halved(frame)
     assert half.gray.shape == (50, 80)
     found = [
         [Moment(0, 0, 0.0, tuple(Observation(one, np.ones(2), 0, 0) for one in item.faces))]
         for item in detect([frame, half], bright_square, options)
     ]
-    assert robustness.matches(*found, scale=2.0)["iou"].tolist() == pytest.approx([1, 1], abs=0.1)
+    assert disturbances.matches(*found, scale=2.0)["iou"].tolist() == pytest.approx([1, 1], abs=0.1)
 
 
 def test_faces_of_two_analyses_are_paired_by_overlap_not_by_order() -> None:
     one = moments([(0, 0.1), (50, 0.2)], [(0, 0.3)], [(0, 0.4)], [])
     other = moments([(51, 0.6), (2, 0.7)], [], [(15, 0.8)], [])
-    pairs = robustness.matches(one, other)
+    pairs = disturbances.matches(one, other)
     found = [(before[0], after[0]) for before, after in zip(pairs.before, pairs.after, strict=True)]
     # boxes of 20 px that are 15 px apart overlap too little to be one face
     assert found == [pytest.approx(pair) for pair in ((0.1, 0.7), (0.2, 0.6))]
@@ -137,7 +137,7 @@ def test_faces_of_two_analyses_are_paired_by_overlap_not_by_order() -> None:
 def test_numbers_of_faces_are_compared_where_there_is_one() -> None:
     one = moments([(0, 1), (50, 1)], [(0, 1)], [])
     other = moments([(0, 1)], [(50, 1)], [])
-    counts = robustness.counts_of_faces(one, other)
+    counts = disturbances.counts_of_faces(one, other)
     assert counts.to_numpy().tolist() == [[2, 1], [1, 1]]
 
 

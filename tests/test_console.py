@@ -6,7 +6,6 @@ from fer_video import console
 from fer_video.errors import VideoError
 from fer_video.events import (
     Advanced,
-    BestTrial,
     Event,
     Failed,
     Finished,
@@ -15,7 +14,6 @@ from fer_video.events import (
     Skipped,
     Started,
     Summary,
-    TrialEnded,
 )
 from fer_video.files import Fingerprint
 
@@ -49,7 +47,10 @@ def test_the_closing_line_says_what_was_seen(found: Summary, line: str) -> None:
 
 def test_what_was_lost_is_said() -> None:
     lines = console.describe(Finished(job("a.mp4"), summary(corrupt=2, missing_s=3.24)))
-    assert lines[2:] == ["  skipped 2 corrupt frames", "  partial: it ends 3.2 s early"]
+    both = "it ends 3.2 s before its header says, and 2 corrupt frames were skipped"
+    assert lines[2:] == [f"  partial: {both}"]
+    (*_, line) = console.describe(Finished(job("a.mp4"), summary(corrupt=1)))
+    assert line == "  partial: 1 corrupt frame was skipped"
 
 
 def events() -> list[Event]:
@@ -64,10 +65,15 @@ def events() -> list[Event]:
 
 
 def test_a_run_is_reported_with_its_failures_named(capsys) -> None:
-    report = console.show(events(), [job("a.mp4"), job("b.mp4")], quiet=False)
+    report = console.show(
+        events(), [job("a.mp4"), job("b.mp4")], quiet=False, shared_out="1 at a time"
+    )
     shown = capsys.readouterr()
     assert "wrote a.mp4.parquet" in shown.out
-    assert shown.err == "failed: cannot read b.mp4: damaged\n"
+    assert shown.err.splitlines() == [
+        "analyzing 2 recordings (0.0 MB), 1 at a time",
+        "failed: cannot read b.mp4: damaged",
+    ]
     assert len(report.finished) == len(report.failed) == 1
 
 
@@ -76,97 +82,6 @@ def test_quiet_prints_nothing_but_failures(capsys) -> None:
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == "failed: cannot read b.mp4: damaged\n"
-
-
-def test_progress_shows_recordings_rate_and_time_left(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    console.show(events(), [job("a.mp4"), job("b.mp4")], quiet=False)
-    shown = capsys.readouterr().err
-    assert "2 of 2 done" in shown
-    assert "s of recording per s" in shown
-    assert "left" in shown
-
-
-def test_progress_adds_up_over_recordings_at_once(tmp_path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    jobs = [job(str(tmp_path / name)) for name in ("a.mp4", "b.mp4")]
-    for one in jobs:
-        one.recording.write_bytes(bytes(500))
-    first, second = jobs
-    together: list[Event] = [
-        Started(first),
-        Started(second),
-        Advanced(first, "analyze", 6.0, 12.0),
-        Advanced(second, "analyze", 3.0, 12.0),
-        Advanced(first, "analyze", 9.0, 12.0),
-        Finished(second, summary()),
-        Finished(first, summary()),
-    ]
-    shown = []
-    for event in together:
-        # each event in turn, so that no display is left out for coming too soon
-        with console._Bar(jobs, hidden=False) as bar:
-            for before in together[: together.index(event) + 1]:
-                bar.update(before)
-            shown.append(round(100 * bar._tqdm.n / bar._tqdm.total))
-    assert shown == [0, 0, 25, 38, 50, 88, 100]
-
-
-def test_in_a_log_each_epoch_of_a_training_is_a_line(capsys) -> None:
-    with console.EpochBar(3) as bar:
-        bar.report(0, {"val_loss": 0.5, "loss": 1.25, "val_recall": 0.4})
-        bar.report(1, {"val_loss": 0.25, "loss": 1})
-    assert capsys.readouterr().err == (
-        "epoch 1 of 3: loss 1.250, val_loss 0.500; 00:00 left\n"
-        "epoch 2 of 3: loss 1.000, val_loss 0.250; 00:00 left\n"
-    )
-
-
-def test_in_a_terminal_a_failed_training_leaves_no_bar_behind(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    with pytest.raises(RuntimeError), console.EpochBar(3):
-        raise RuntimeError
-    assert capsys.readouterr().err.rstrip("\r").endswith(" ")
-
-
-def trials() -> list[TrialEnded]:
-    best = BestTrial(1, 0.6789, "fer-video train ...")
-    return [
-        TrialEnded(0, "failed", 0, None, "the loss is not a number in epoch 1", None),
-        TrialEnded(1, "complete", 20, 0.6789, "", best),
-        TrialEnded(5, "pruned", 1, 0.5, "", best),
-    ]
-
-
-def test_each_trial_of_a_search_is_a_line_with_the_best_and_the_time_left(capsys) -> None:
-    with console.TrialBar(4, epochs=20, timeout_s=None) as bar:
-        bar.report(0, {})
-        for trial in trials():
-            bar.ended(trial)
-    assert capsys.readouterr().err.splitlines() == [
-        "trial 0: failed, the loss is not a number in epoch 1; 1 of 4, 00:00 left",
-        "trial 1: 0.679 after 20 epochs; best 0.679, of trial 1; 2 of 4, 00:00 left",
-        "trial 5: pruned at 0.500 after 1 epoch; best 0.679, of trial 1; 3 of 4, 00:00 left",
-    ]
-
-
-@pytest.mark.parametrize(("timeout_s", "left"), [(None, "50:00"), (1000.0, "15:00")])
-def test_the_time_left_of_a_search_is_that_of_its_trials_or_its_timeout(
-    capsys, monkeypatch, timeout_s, left
-) -> None:
-    clock = iter([0.0, 100.0])
-    monkeypatch.setattr("fer_video.console.time.monotonic", lambda: next(clock))
-    with console.TrialBar(31, epochs=20, timeout_s=timeout_s) as bar:
-        bar.ended(trials()[1])
-    assert f"1 of 31, {left} left" in capsys.readouterr().err
-
-
-def test_in_a_terminal_the_epoch_of_the_running_trial_is_shown(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    with console.TrialBar(4, epochs=20, timeout_s=None) as bar:
-        bar.report(2, {})
-    assert "0 of 4 trials |" in (shown := capsys.readouterr().err)
-    assert "epoch 3 of 20" in shown
 
 
 def test_the_last_lines_say_what_was_skipped_and_what_was_made_again_and_why(capsys) -> None:

@@ -16,7 +16,7 @@ SAMPLES = [
     errors.SomeFailed(("a.mp4",), 3),
     errors.WorkerLost(Path("a.mp4"), "its process was killed"),
     errors.Bug(Path("a.mp4"), "KeyError: 'a'", "Traceback (most recent call last):"),
-    errors.Partial(Path("a.mp4"), 2.5),
+    errors.Partial(Path("a.mp4"), "2 corrupt frames were skipped"),
     errors.DataError(Path("a.csv"), "no rows"),
     errors.TrainError("the loss is not a number"),
 ]

@@ -128,11 +128,13 @@ def test_all_recordings_in_one_run(recordings: Path, tmp_path: Path) -> None:
     assert "bad_corrupted.mp4" in failed[0]
     timelines = [f"timelines/{name}.parquet" for name in names if name != "bad_corrupted.mp4"]
     assert files(tmp_path) == ["manifest.jsonl", *sorted(timelines)]
+    partial = "odd_one_corrupt_frame.mp4.parquet"
     for path in (tmp_path / "timelines").iterdir():
         table = read_timeline(path)
-        assert table.attrs["provenance"]["verdict"] == "complete"
+        verdict = "partial" if path.name == partial else "complete"
+        assert table.attrs["provenance"]["verdict"] == verdict
         assert table["time_s"].is_monotonic_increasing
-    one_corrupt = read_timeline(tmp_path / "timelines" / "odd_one_corrupt_frame.mp4.parquet")
+    one_corrupt = read_timeline(tmp_path / "timelines" / partial)
     assert one_corrupt.attrs["provenance"]["seen"]["frames_corrupt"] == 2
-    assert "skipped 2 corrupt frames" in out
+    assert "partial: 2 corrupt frames were skipped" in out
     assert len(pd.read_parquet(tmp_path / "timelines")) > 1000

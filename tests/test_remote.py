@@ -76,12 +76,13 @@ def test_recordings_on_s3_become_timelines_on_s3(lab, tmp_path: Path) -> None:
              "--spool", spool]  # fmt: skip
     code, out, err = command_apart(*words)
     assert (code, out.count("wrote s3://lab/results/timelines/")) == (7, 2)
-    assert err.splitlines() == [
+    assert err.splitlines()[1:] == [
         "failed: cannot read s3://lab/visits/bad.mp4: not a video file in a format fer-video reads "
         "(mp4, mov, mkv, webm, avi, ts, ogg, wmv, flv, gif)",
         "fer-video: 1 of 3 recordings failed (bad.mp4); the others are done",
     ]
     assert sorted(lab.find("lab/results")) == [
+        "lab/results/manifest.jsonl",
         "lab/results/plots/12::30 é?.mkv.png",
         "lab/results/plots/p1/a.mp4.png",
         "lab/results/timelines/12::30 é?.mkv.parquet",
@@ -94,14 +95,15 @@ def test_recordings_on_s3_become_timelines_on_s3(lab, tmp_path: Path) -> None:
     source = table.attrs["provenance"]["source"]
     assert (source["name"], source["bytes"]) == ("a.mp4", (tmp_path / "a.mp4").stat().st_size)
     assert str(spool) not in str(table.attrs)
-    assert not tells_secrets(out + err + str(table.attrs))
+    manifest = lab.cat_file("lab/results/manifest.jsonl").decode()
+    assert not tells_secrets(out + err + str(table.attrs) + manifest)
 
 
 def test_recordings_on_s3_become_timelines_here_as_if_they_lay_here(lab, tmp_path: Path) -> None:
     fill(lab, tmp_path)
     words = ["s3://lab/visits/p1/a.mp4", tmp_path / "b.mkv", "--out", tmp_path / "results"]
     code, out, err = command("analyze", *words, "--spool", tmp_path / "spool")
-    assert (code, err) == (0, "")
+    assert code == 0, err
     assert out.count(f"wrote {tmp_path}/results/timelines/") == 2
     assert command("analyze", tmp_path / "a.mp4", "--out", tmp_path / "a.parquet")[0] == 0
     spooled = tmp_path / "results" / "timelines" / "a.mp4.parquet"
@@ -151,11 +153,78 @@ def test_a_recording_larger_than_the_spool_fails_with_the_reason(lab, tmp_path: 
     assert "more than the spool holds: raise --spool-gb, now 1e-06" in err
 
 
-def test_results_on_s3_are_replaced_only_by_force(lab, tmp_path: Path) -> None:
+SKIPPED = "skipped {} of {}: done before, and nothing has changed"
+
+
+def recording_in(folder: Path) -> Path:
+    folder.mkdir()
+    return write_video(folder / "a.mp4", steady(5), lambda _: picture())
+
+
+def again(words: list[object], *more: object) -> tuple[int, list[str]]:
+    """Give a command; return its exit code and what it said last."""
+    code, out, _ = command(*words, *more)
+    return code, [line for line in out.splitlines() if not line.startswith(" ")]
+
+
+@pytest.mark.parametrize("results", ["s3://lab/results", "results"])
+def test_a_run_over_a_store_is_resumed_without_fetching_what_is_done(
+    lab, tmp_path: Path, monkeypatch, results: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
     fill(lab, tmp_path)
-    words = ["analyze", "s3://lab/visits/p1", "--out", "s3://lab/r", "--spool", tmp_path / "spool"]
+    words = ["analyze", "s3://lab/visits", "--out", results, "--plots", "--spool", "spool"]
+    assert command(*words)[0] == 7
+    # a spool that holds no recording: one that was fetched would fail
+    code, said = again(words, "--spool-gb", "1e-6")
+    assert (code, said) == (7, [SKIPPED.format(2, "3 recordings")])
+    lab.put_file(str(tmp_path / "b.mkv"), "lab/visits/p1/a.mp4")
+    code, (wrote, *last) = again(words)
+    assert "p1/a.mp4.parquet" in wrote
+    assert last == [SKIPPED.format(1, "3 recordings"), "made again: 1 (changed recording)"]
+    code, out, _ = command("status", results)
+    assert code == 0
+    assert "done          2" in out
+    assert "bad.mp4: not a video file" in out.replace("\n    ", " ")
+
+
+@pytest.mark.parametrize(
+    ("key", "fault"),
+    [
+        ("timelines/a.mp4.csv", "damaged timeline"),
+        ("timelines/a.mp4.csv.json", "damaged timeline"),
+        ("plots/a.mp4.png", "damaged plot"),
+    ],
+)
+def test_a_result_on_s3_that_is_not_what_was_put_there_is_made_again(
+    lab, tmp_path: Path, key: str, fault: str
+) -> None:
+    recording = recording_in(tmp_path / "in")
+    words = ["analyze", recording.parent, "--out", "s3://lab/r", "--plots", "--format", "csv",
+             "--spool", tmp_path / "spool"]  # fmt: skip
     assert command(*words)[0] == 0
-    code, _, err = command(*words)
-    assert code == 7
-    assert "s3://lab/r/timelines/a.mp4.parquet: it exists; use --force to replace it" in err
-    assert command(*words, "--force")[0] == 0
+    assert again(words) == (0, [SKIPPED.format(1, "1 recording")])
+    whole = lab.cat_file(f"lab/r/{key}")
+    lab.pipe_file(f"lab/r/{key}", bytes([whole[0] ^ 1]) + whole[1:])
+    assert again(words)[1][-1] == f"made again: 1 ({fault})"
+    lab.rm_file(f"lab/r/{key}")
+    assert again(words)[1][-1].startswith("made again: 1 (")
+    assert again(words) == (0, [SKIPPED.format(1, "1 recording")])
+
+
+def test_without_the_manifest_on_s3_a_timeline_of_a_file_here_still_proves_itself(
+    lab, tmp_path: Path
+) -> None:
+    recording = recording_in(tmp_path / "in")
+    words = ["analyze", recording.parent, "--out", "s3://lab/r", "--spool", tmp_path / "spool"]
+    assert command(*words)[0] == 0
+    lab.rm_file("lab/r/manifest.jsonl")
+    assert command("status", "s3://lab/r") == (
+        8,
+        "",
+        "fer-video: cannot use s3://lab/r/manifest.jsonl: no such file; `fer-video analyze FOLDER "
+        "--out RESULTS` writes it\n",
+    )
+    assert again(words) == (0, [SKIPPED.format(1, "1 recording")])
+    assert lab.exists("lab/r/manifest.jsonl")
+    assert again(words, "--force")[1][-1].startswith("wrote s3://lab/r/timelines/a.mp4.parquet")

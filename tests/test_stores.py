@@ -82,10 +82,10 @@ def test_a_file_that_is_not_as_long_as_the_store_said_is_refused(store, tmp_path
 
 def test_a_file_that_is_put_replaces_the_old_one_and_leaves_nothing_beside(store, tmp_path) -> None:
     (tmp_path / "t.csv").write_text("rows")
-    assert not stores.exists("memory://lab/r/t.csv")
+    assert not stores.find("memory://lab/r/t.csv")
     for _ in range(2):
         stores.put(tmp_path / "t.csv", "memory://lab/r/t.csv")
-    assert stores.exists("memory://lab/r/t.csv")
+    assert stores.find("memory://lab/r/t.csv")
     assert store.find("/lab") == ["/lab/r/t.csv"]
     assert store.cat_file("/lab/r/t.csv") == b"rows"
 

@@ -104,7 +104,7 @@ def test_what_is_thrown_in_reaches_the_work(store, tmp_path: Path) -> None:
 
 def test_a_timeline_is_the_last_of_its_recording_to_appear(store, tmp_path, monkeypatch) -> None:
     put = []
-    monkeypatch.setattr("fer_video.stores.put", lambda path, address: put.append(address))
+    monkeypatch.setattr("fer_video.stores.put", lambda path, address: put.append(address) or "")
     done(write_results, planned(tmp_path))
     assert put[-1] == f"{LAB}/out/timelines/p1/a.mp4.csv"
     assert len(put) == 3

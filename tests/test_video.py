@@ -246,16 +246,22 @@ def test_a_key_distance_of_0_makes_every_frame_a_key_frame(tmp_path) -> None:
 # ---- pictures
 
 
-@pytest.mark.parametrize("clockwise_deg", [90, 180, 270])
-def test_a_recording_of_a_turned_phone_comes_out_upright(tmp_path, clockwise_deg) -> None:
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("clockwise_deg", [0, 90, 180, 270])
+def test_a_recording_of_a_turned_phone_comes_out_upright(tmp_path, clockwise_deg, mirrored) -> None:
     scene = picture(Square(4, 8))
-    stored = np.ascontiguousarray(np.rot90(scene, clockwise_deg // 90))
+    shown = scene[:, ::-1] if mirrored else scene  # before the mirror, which is the last step
+    stored = np.ascontiguousarray(np.rot90(shown, clockwise_deg // 90))
     path = write_video(
-        tmp_path / "phone.mp4", steady(3), lambda _: stored, clockwise_deg=clockwise_deg
+        tmp_path / "phone.mp4",
+        steady(3),
+        lambda _: stored,
+        clockwise_deg=clockwise_deg,
+        mirrored=mirrored,
     )
     with open_recording(path) as recording:
         (frame, *_) = recording.frames(SampleOptions(), 0.2, 640)
-    assert recording.info.rotation_deg == clockwise_deg
+    assert (recording.info.rotation_deg, recording.info.mirrored) == (clockwise_deg, mirrored)
     assert (recording.info.width_px, recording.info.height_px) == SIZE_PX
     ((face,),) = bright_square([frame.rgb])
     assert face.box == (4, 8, 20, 24)

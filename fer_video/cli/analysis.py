@@ -1,6 +1,7 @@
 """The commands that turn recordings into timelines, and timelines into pictures."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,25 +10,32 @@ import typer
 from fer_video.cli.app import app
 from fer_video.cli.arguments import (
     BatchSize,
+    CheckpointEvery,
     DetectEvery,
     Detector,
     DetectSide,
     Device,
     End,
+    Engine,
     Force,
     Fps,
     Jobs,
     Lang,
     MaxCpu,
+    MaxFrames,
     MaxGap,
+    MaxHours,
     MaxMemory,
+    MaxSide,
     MaxStall,
+    MaxStreams,
     MinFace,
     MinIou,
     MinScore,
     MinWeakScore,
     Model,
     Quiet,
+    RayAddress,
     Recording,
     Recordings,
     Smooth,
@@ -42,6 +50,7 @@ from fer_video.options import (
     AnalysisOptions,
     ClassifyOptions,
     DetectOptions,
+    LimitOptions,
     OutputOptions,
     SampleOptions,
     SpoolOptions,
@@ -52,7 +61,9 @@ from fer_video.options import (
 )
 
 if TYPE_CHECKING:
+    from fer_video import engine as running
     from fer_video.events import Event, Job
+    from fer_video.weights import ModelSpec
 
 
 @app.command()
@@ -90,10 +101,17 @@ def analyze(
     language: Lang = ViewOptions.language,
     smooth_s: Smooth = ViewOptions.smooth_s,
     style: Style = ViewOptions.plot_style,
+    engine: Engine = WorkOptions.engine,
+    ray_address: RayAddress = WorkOptions.ray_address,
     n_jobs: Jobs = WorkOptions.jobs,
     max_memory_gb: MaxMemory = WorkOptions.max_memory_gb,
     max_cpu_hours: MaxCpu = WorkOptions.max_cpu_hours,
     max_stall_s: MaxStall = WorkOptions.max_stall_s,
+    max_side_px: MaxSide = LimitOptions.max_side_px,
+    max_streams: MaxStreams = LimitOptions.max_streams,
+    max_hours: MaxHours = LimitOptions.max_hours,
+    max_frames: MaxFrames = LimitOptions.max_frames,
+    checkpoint_every_s: CheckpointEvery = OutputOptions.checkpoint_every_s,
     spool: Spool = SpoolOptions.folder,
     spool_gb: SpoolGb = SpoolOptions.size_gb,
     force: Force = False,
@@ -121,10 +139,18 @@ def analyze(
         classify=ClassifyOptions(model=model, batch_size=batch_size, device=device),
     )
     work = WorkOptions(
+        engine=engine,
+        ray_address=ray_address,
         jobs=n_jobs,
         max_memory_gb=max_memory_gb,
         max_cpu_hours=max_cpu_hours,
         max_stall_s=max_stall_s,
+    )
+    limits = LimitOptions(
+        max_side_px=max_side_px,
+        max_streams=max_streams,
+        max_hours=max_hours,
+        max_frames=max_frames,
     )
     view = ViewOptions(language=language, smooth_s=smooth_s, plot_style=style)
     spooling = SpoolOptions(folder=spool, size_gb=spool_gb)
@@ -140,42 +166,65 @@ def analyze(
     _check_shape(alone is not None, of_one=(video, plot), of_many=(videos, plots))
     # what cannot work is told at once, not after all that has to be loaded
     spec = weights.find(model)
-    # a store has no file that is only ever added to, and so no manifest to resume by
-    resumed = results if alone is None and isinstance(results, Path) else None
-    output = OutputOptions(force=force, resume=resumed is not None and not force, view=view)
+    output = OutputOptions(
+        force=force,
+        resume=alone is None and not force,
+        checkpoint_every_s=checkpoint_every_s,
+        view=view,
+    )
     if alone is not None:
         timeline = results if isinstance(results, Path) else None
-        jobs = [planning.job_for(alone, timeline, video, plot, options, output)]
+        jobs = [planning.job_for(alone, timeline, video, plot, options, output, limits)]
         planning.check_outputs(jobs[0])
     elif results is None:
         raise OptionError("a run over many recordings needs --out FOLDER for its results")
     else:
         wanted = planning.FolderOutputs(table=table, videos=videos, plots=plots)
         plan = planning.Plan(
-            out=results, wanted=wanted, options=options, output=output, spool=spooling
+            out=results,
+            wanted=wanted,
+            options=options,
+            output=output,
+            limits=limits,
+            spool=spooling,
         )
         jobs = planning.jobs_for(inputs.find_recordings(recordings, results), plan)
         planning.check_results_folder(results)
 
     from fer_video import console, jsonlines
-    from fer_video.processes import ProcessEngine, processes_for
 
-    engine = ProcessEngine(processes_for(work, len(jobs)), work)
-    if resumed is not None:
-        from fer_video import journal, manifest
+    def show(hands: "running.Engine", events: "Iterator[Event]") -> console.Report:
+        if as_json:
+            return jsonlines.write(events)
+        return console.show(events, jobs, quiet, alone is not None, hands.shared_out)
 
-        kept_in = resumed / manifest.MANIFEST_FILE
-        places = map(place_of, recordings)
-        named = (str(one.absolute() if isinstance(one, Path) else one) for one in places)
-        jobs = journal.begin(kept_in, jobs, "\n".join(named), spec)
-        events = journal.noted(engine.run(_work, jobs), kept_in)
-    else:
-        events = engine.run(_work, jobs)
-    if as_json:
-        report = jsonlines.write(events)
-    else:
-        report = console.show(events, jobs, quiet, alone is not None)
+    with _engine_for(work, jobs, spec) as hands:
+        if alone is not None or results is None:
+            report = show(hands, hands.run(_work, jobs))
+        else:
+            from fer_video import journal
+
+            places = map(place_of, recordings)
+            named = (str(one.absolute() if isinstance(one, Path) else one) for one in places)
+            with journal.open_ledger(results) as ledger:
+                jobs = journal.begin(ledger, jobs, "\n".join(named), spec)
+                report = show(hands, journal.noted(hands.run(_work, jobs), ledger))
     _raise_failures(report, alone is None)
+
+
+@contextmanager
+def _engine_for(
+    options: WorkOptions, jobs: "list[Job]", model: "ModelSpec"
+) -> "Iterator[running.Engine]":
+    if options.engine == "ray":
+        from fer_video.cluster import join_cluster
+
+        with join_cluster(options, jobs, model) as engine:
+            yield engine
+    else:
+        from fer_video.processes import ProcessEngine, processes_for
+
+        yield ProcessEngine(processes_for(options, len(jobs)), options)
 
 
 def _work(job: "Job") -> "Iterator[Event]":
@@ -204,8 +253,8 @@ def _raise_failures(report: Any, are_many: bool) -> None:
         names = tuple(event.job.name for event in report.failed)
         raise SomeFailed(names, report.n_recordings)
     for event in report.finished:
-        if event.summary.ended_early_s is not None and not are_many:
-            raise Partial(event.job.recording, event.summary.ended_early_s)
+        if event.summary.partial and not are_many:
+            raise Partial(event.job.recording, event.summary.loss)
 
 
 @app.command()
@@ -237,14 +286,24 @@ def annotate(
     out: Annotated[Path, typer.Option(help="Video to write, .mp4.")],
     language: Lang = ViewOptions.language,
     smooth_s: Smooth = ViewOptions.smooth_s,
+    max_side_px: MaxSide = LimitOptions.max_side_px,
+    max_streams: MaxStreams = LimitOptions.max_streams,
+    max_hours: MaxHours = LimitOptions.max_hours,
+    max_frames: MaxFrames = LimitOptions.max_frames,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Draw a timeline into its recording, sound included."""
     view = ViewOptions(language=language, smooth_s=smooth_s)
+    limits = LimitOptions(
+        max_side_px=max_side_px,
+        max_streams=max_streams,
+        max_hours=max_hours,
+        max_frames=max_frames,
+    )
 
-    from fer_video import console
     from fer_video.annotate import annotate as draw
+    from fer_video.bars import follow
     from fer_video.files import check_output
     from fer_video.timeline import check_source, read_timeline
 
@@ -252,6 +311,6 @@ def annotate(
     table = read_timeline(timeline)
     check_source(table, timeline, recording)
     total_s = float(table["time_s"].max() - table["time_s"].min())
-    console.follow(draw(recording, table, out, view), total_s, quiet)
+    follow(draw(recording, table, out, view, limits), total_s, quiet)
     if not quiet:
         typer.echo(f"wrote {out}")

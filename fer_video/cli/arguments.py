@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fer_video.labels import Language
-from fer_video.options import DetectorName, DeviceChoice, PlotStyle
+from fer_video.options import DetectorName, DeviceChoice, EngineName, PlotStyle
 
 Recording = Annotated[Path, typer.Argument(help="A recording.", show_default=False)]
 Recordings = Annotated[
@@ -99,6 +99,17 @@ Jobs = Annotated[
         show_default="what cores and memory allow",
     ),
 ]
+Engine = Annotated[
+    EngineName, typer.Option("--engine", help="local: this machine; ray: a Ray cluster.")
+]
+RayAddress = Annotated[
+    str,
+    typer.Option(
+        "--ray-address",
+        help="HOST:PORT of the cluster, or auto.",
+        show_default="the one of this machine, or a new one on it",
+    ),
+]
 MaxMemory = Annotated[
     float, typer.Option("--max-memory", help="GB that the process of a recording may take.")
 ]
@@ -107,6 +118,21 @@ MaxCpu = Annotated[
 ]
 MaxStall = Annotated[
     float, typer.Option("--max-stall", help="Seconds that may pass without progress in it.")
+]
+MaxSide = Annotated[
+    int, typer.Option("--max-side", help="Longest side in pixels that pictures may have.")
+]
+MaxStreams = Annotated[
+    int, typer.Option("--max-streams", help="Streams that a recording may have.")
+]
+MaxHours = Annotated[float, typer.Option("--max-hours", help="Hours that a recording may last.")]
+MaxFrames = Annotated[int, typer.Option("--max-frames", help="Frames that a recording may have.")]
+CheckpointEvery = Annotated[
+    float,
+    typer.Option(
+        "--checkpoint-every",
+        help="Seconds of recording that a kill may cost; 0 keeps no checkpoints.",
+    ),
 ]
 Device = Annotated[DeviceChoice, typer.Option("--device", help="auto, cpu or gpu.")]
 Data = Annotated[

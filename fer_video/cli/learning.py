@@ -194,10 +194,11 @@ def train(
         val_share=val_share,
         seed=seed,
     )
-    from fer_video import console, listing
+    from fer_video import listing
+    from fer_video.bars import EpochBar
     from fer_video.learn import train as training
 
-    with console.EpochBar(epochs) as bar:
+    with EpochBar(epochs) as bar:
         spec = training.train(data, ferplus, out, options, bar.report, tensorboard, force=force)
     typer.echo(f"wrote {out}\n{listing.metrics_table(spec.metrics)}")
     if reason := spec.training["not_converted"]:
@@ -253,12 +254,12 @@ def tune(
         trials=trials,
         timeout_s=timeout_s,
     )
-    from fer_video import console
+    from fer_video.bars import TrialBar
     from fer_video.learn import tune as tuning
 
     command = None
     try:
-        with console.TrialBar(trials, epochs, timeout_s) as bar:
+        with TrialBar(trials, epochs, timeout_s) as bar:
             for trial in tuning.tune(data, ferplus, out, options, bar.report):
                 bar.ended(trial)
                 command = trial.best and trial.best.command

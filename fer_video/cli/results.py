@@ -1,6 +1,5 @@
 """The command that tells how far the runs of a folder have come."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,10 @@ from fer_video.cli.app import app
 @app.command()
 def status(
     results: Annotated[
-        Path, typer.Argument(help="The folder of results of analyze.", show_default=False)
+        str,
+        typer.Argument(
+            help="The folder of results of analyze, or its address.", show_default=False
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
 ) -> None:
@@ -23,10 +25,12 @@ def status(
     import json
     from datetime import UTC, datetime
 
-    from fer_video import manifest
+    from fer_video import journal
     from fer_video import status as standing
+    from fer_video.addresses import place_of
 
-    found = standing.status_of(manifest.read(results / manifest.MANIFEST_FILE))
+    with journal.open_ledger(place_of(results)) as ledger:
+        found = standing.status_of(ledger.entries())
     if as_json:
         typer.echo(json.dumps(standing.as_json(found), indent=2))
         return

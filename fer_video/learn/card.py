@@ -76,8 +76,9 @@ How often a confidence is right, and how often each emotion is told from the oth
 
 * Disgust and fear are rare in the data and often missed: read their rows above before relying on
   them.
-* Not measured: profile views, children, old age, dark skin, masks, glasses, and any culture in
-  particular. FER2013 says nothing of who is shown; expect it to be worse where it saw less.
+* Profile views, dark skin and children are under-represented in FER2013, which says nothing of who
+  is shown: none of them was measured apart, nor were old age, masks, glasses, or any culture in
+  particular. Expect it to be worse where it saw less.
 * The faces are posed, acted or caught by a photographer; conversation is subtler.
 
 ## Uses to refuse
@@ -141,12 +142,17 @@ def _made(training: dict[str, Any]) -> str:
         )
     made = (
         f"{options['epochs']} epochs in batches of {options['batch_size']}, computed in "
-        f"{options['precision']}, seed {options['seed']}. Target: {target}. "
+        f"{options['precision']}{_where(training)}, seed {options['seed']}. Target: {target}. "
         f"fer-video {training['fer_video']}, Keras {training['keras']}."
     )
     if start is None:
         return made
     return f"{_made(start['training'])}\n\nThen, from those weights: {made}"
+
+
+def _where(training: dict[str, Any]) -> str:
+    """Say what a training ran on; models of earlier versions do not tell."""
+    return f" on {training['computed_on']}" if "computed_on" in training else ""
 
 
 def _kept(training: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_video import __version__, nets
-from fer_video.backend import keras
+from fer_video.backend import has_gpu, keras
 from fer_video.classify import NetClassifier, classifier_of
 from fer_video.errors import ModelError
 from fer_video.files import sha256_of
@@ -79,6 +79,7 @@ def export(
             "fer_video": __version__,
             "keras": keras.__version__,
             "python": platform.python_version(),
+            "computed_on": "a GPU" if has_gpu() else "a CPU",
         },
         folder=folder,
     )

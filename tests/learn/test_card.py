@@ -124,7 +124,7 @@ def test_the_card_names_failures_and_uses_to_refuse() -> None:
     for sentence in (
         "It does not know what a person\nfeels",
         "Disgust and fear are rare in the data and often missed",
-        "Not measured: profile views, children, old age, dark skin, masks, glasses",
+        "Profile views, dark skin and children are under-represented in FER2013",
         "The faces are posed",
         "Deciding about a person: hiring, grading, policing, diagnosis, credit",
         "Inferring emotions of people at work or in education",
@@ -149,6 +149,12 @@ def test_the_command_of_the_card_repeats_the_training(ferplus) -> None:
     result = CliRunner().invoke(app, ["train", *words])
     assert "No such option" not in result.output
     assert result.exit_code == 8
+
+
+def test_the_card_says_what_the_training_ran_on() -> None:
+    on_gpu = spec().training | {"computed_on": "a GPU"}
+    assert "computed in auto on a GPU, seed 0" in card_of(replace(spec(), training=on_gpu))
+    assert "computed in auto, seed 0" in card_of(spec())
 
 
 def test_a_model_that_was_taught_by_others_names_them() -> None:

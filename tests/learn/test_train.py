@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fer_video import nets, weights
-from fer_video.backend import keras
+from fer_video.backend import has_gpu, keras
 from fer_video.classify import load_classifier
 from fer_video.errors import DataError, ModelError, OutputError, TrainError
 from fer_video.files import sha256_of
@@ -54,6 +54,7 @@ def test_a_trained_model_says_how_it_was_made_and_how_good_it_is(trained) -> Non
     assert spec.training["data_sha256"] == sha256_of(trained.parents[1] / "fer2013.csv")
     assert spec.training["ferplus_sha256"] == sha256_of(trained.parents[1] / "fer2013new.csv")
     assert spec.training["options"]["seed"] == 5
+    assert spec.training["computed_on"] == ("a GPU" if has_gpu() else "a CPU")
     truths = ["label", "label_without_copies", "ferplus", "ferplus_without_copies"]
     assert list(spec.metrics) == [*truths, "seconds_per_crop"]
     assert [spec.metrics[truth]["n"] for truth in truths] == [14] * 4

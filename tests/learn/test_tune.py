@@ -320,9 +320,9 @@ def test_the_command_shows_every_trial_and_the_best(data, tmp_path) -> None:
     assert result.exit_code == 0
     first, second = result.stderr.splitlines()
     score = r"[01]\.\d{3}"
-    start = rf"trial 0: {score} after 1 epoch; best {score}, of trial 0; 1 of 2, \d\d:\d\d left"
+    start = rf"trial 0: {score} after 1 epoch; best {score}, of trial 0; 1 of 2, \d+ s left"
     assert re.fullmatch(start, first)
-    assert re.fullmatch(rf"trial 1: {score} .*; best {score}, .*; 2 of 2, 00:00 left", second)
+    assert re.fullmatch(rf"trial 1: {score} .*; best {score}, .*; 2 of 2, 0 s left", second)
     command = (tmp_path / "s" / "best-command.txt").read_text()
     assert result.stdout == f"trials, plots and this command are in {tmp_path / 's'}:\n{command}"
 

@@ -1,0 +1,135 @@
+"""Does a run that is killed go on to the very timeline of one that never was?
+
+    python benchmarks/kills.py [--kills 50] [--recording talk.mp4] [--seed 0]
+
+It analyzes a recording once, and keeps the timeline. Then, again and again, it starts the same
+command anew, kills it at a random moment (all of its processes, as a power cut does, or only the
+one that works, as an exhausted machine does), starts it again, and compares the bytes of the two
+timelines. A run may be killed several times before it comes to its end. Without a recording it
+draws one.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from clips import SIZES_PX, make_clip
+
+SECONDS = 40.0
+"""Length of the recording that is drawn."""
+CHECKPOINT_EVERY_S = 1.0
+"""So that a short recording has many."""
+
+
+class Killed(NamedTuple):
+    """A run that was killed until it came to its end."""
+
+    kills: int
+    resumed: int
+    """How often it went on from a checkpoint."""
+    same: bool
+    """Whether its timeline is, byte for byte, that of the run that was never killed."""
+    left: list[str]
+    """Files beside the timeline at the end; there should be none."""
+
+
+def main() -> None:
+    """Kill, resume, compare; the exit code is 1 if any timeline differs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--recording", type=Path, help="Without it, one is drawn.")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("words", nargs="*", help="More options of the command, after --.")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        recording = wanted.recording or drawn(Path(folder))
+        runs = list(killed_runs(recording, Path(folder), wanted.kills, wanted.seed, wanted.words))
+    wrong = [run for run in runs if not run.same or run.left]
+    for run in wrong:
+        print(run)
+    resumed = sum(run.resumed for run in runs)
+    print(f"{sum(run.kills for run in runs)} kills in {len(runs)} runs, {resumed} times resumed")
+    print(f"{len(runs) - len(wrong)} of {len(runs)} timelines are the same, byte for byte")
+    sys.exit(bool(wrong))
+
+
+def drawn(folder: Path) -> Path:
+    """Draw a recording of two people."""
+    return make_clip(folder / "drawn.mp4", SIZES_PX["360p"], faces=2, seconds=SECONDS)
+
+
+def killed_runs(
+    recording: Path, folder: Path, n_kills: int, seed: int, words: list[str] | None = None
+) -> list[Killed]:
+    """Kill runs over a recording until that was done ``n_kills`` times.
+
+    Args:
+        recording: To analyze.
+        folder: For the timelines.
+        n_kills: In all runs together.
+        seed: Decides when, and which processes.
+        words: More options of the command.
+    """
+    command = [sys.executable, "-m", "fer_video", "analyze", str(recording), *(words or ())]
+    command += ["--quiet", "--json", "--checkpoint-every", str(CHECKPOINT_EVERY_S)]
+    whole = folder / "whole" / "t.parquet"
+    started_s = time.monotonic()
+    subprocess.run([*command, "--out", whole], check=True, stdout=subprocess.DEVNULL)
+    whole_s = time.monotonic() - started_s
+    chance = random.Random(seed)
+    runs: list[Killed] = []
+    while (left := n_kills - sum(run.kills for run in runs)) > 0:
+        out = folder / str(len(runs)) / "t.parquet"
+        runs.append(_killed(command, out, whole, whole_s, left, chance))
+    return runs
+
+
+def _killed(
+    command: list[str], out: Path, whole: Path, whole_s: float, most: int, chance: random.Random
+) -> Killed:
+    kills = resumed = 0
+    while not out.exists():
+        wait_s = chance.uniform(0.1, whole_s) if kills < most else None
+        with tempfile.TemporaryFile("w+") as told:
+            running = subprocess.Popen(
+                [*command, "--out", out], stdout=told, stderr=told, start_new_session=True
+            )
+            try:
+                running.wait(wait_s)
+            except subprocess.TimeoutExpired:
+                kills += 1
+                _kill(running, only_worker=chance.random() < 0.5)
+            told.seek(0)
+            text = told.read()
+        resumed += text.count('"event": "resumed"')
+        if running.returncode not in (0, -signal.SIGKILL):
+            raise RuntimeError(text)
+    same = out.read_bytes() == whole.read_bytes()
+    left = sorted(path.name for path in out.parent.iterdir() if path != out)
+    return Killed(kills, resumed, same, left)
+
+
+def _kill(running: "subprocess.Popen[bytes]", only_worker: bool) -> None:
+    """Kill the process that works, which is then tried once more, or all."""
+    workers = psutil.Process(running.pid).children()
+    if only_worker and workers:
+        with suppress(psutil.NoSuchProcess):
+            workers[-1].kill()
+        running.wait(120)
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+if __name__ == "__main__":
+    main()
