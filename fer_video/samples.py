@@ -53,8 +53,8 @@ class Samples(ABC):
     _time_base: Fraction
 
     def __init__(self) -> None:
-        # two, since a scaler keeps its tables only from one result to the next of the same kind
-        self._to_gray, self._to_rgb = VideoReformatter(), VideoReformatter()
+        # a scaler keeps its tables only from one result to the next of the same kind
+        self._to_gray, self._shrink, self._to_rgb = (VideoReformatter() for _ in range(3))
 
     @abstractmethod
     def pictures(self, start_s: float = 0.0, grid: Grid | None = None) -> Iterator[Picture]:
@@ -91,7 +91,7 @@ class Samples(ABC):
             if stored is None:
                 yield frame
             else:
-                rgb = small_rgb(stored, side_px, self._to_rgb)
+                rgb = small_rgb(stored, side_px, self._shrink, self._to_rgb)
                 yield replace(frame, rgb=self._turned(rgb))
 
     def sampled(

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 
 from fer_video.errors import VideoError
 from fer_video.options import SampleOptions
-from fer_video.planes import upright
+from fer_video.planes import small_rgb, upright
 from fer_video.sampling import Grid
 from fer_video.types import Frame, Image
 from fer_video.video import Recording, open_container, open_recording
@@ -316,6 +318,19 @@ def test_rgb_is_scaled_down_to_the_longest_side_and_never_up(tmp_path, side_px, 
     (frame, *_) = read(write_video(tmp_path / "talk.mp4", steady(3)), side_px=side_px)
     assert frame.rgb.shape == shape
     assert frame.gray.shape == (48, 64)
+
+
+@pytest.mark.parametrize("colorspace", ["ITU601", "ITU709", None])
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuvj420p", "yuv422p", "yuv420p10le", "nv12"])
+@pytest.mark.parametrize("side_px", [64, 48, 128])
+def test_rgb_has_the_colors_of_the_recording(pix_fmt, colorspace, side_px) -> None:
+    patches = np.random.default_rng(0).integers(40, 216, (6, 8, 3)).astype(np.uint8)
+    drawn = VideoFrame.from_ndarray(patches.repeat(16, axis=0).repeat(16, axis=1), "rgb24")
+    stored = drawn.reformat(format=pix_fmt, dst_colorspace=colorspace)
+    rgb = small_rgb(stored, side_px, VideoReformatter(), VideoReformatter())
+    patch_px = side_px // 8
+    middles = rgb[patch_px // 2 :: patch_px, patch_px // 2 :: patch_px]
+    assert np.abs(middles.astype(int) - patches).max() <= 8
 
 
 def test_gray_stays_as_it_is_while_the_decoder_goes_on(tmp_path) -> None:
