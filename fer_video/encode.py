@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from fer_video.canvas import blank_like, plane
 from fer_video.container import is_allowed, open_container
 from fer_video.decoding import PicturePacket
-from fer_video.errors import OutputError
+from fer_video.errors import OutputError, cannot_write
 from fer_video.files import check_suffix, whole_file
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 
@@ -87,7 +87,7 @@ def _open_mp4(temporary: Path, out: Path) -> Iterator[OutputContainer]:
         with av.open(str(temporary), "w", format="mp4", container_options=_MP4) as output:
             yield output
     except av.error.FFmpegError as error:
-        raise OutputError(out, (error.strerror or str(error)).lower()) from error
+        raise cannot_write(out, OSError(error.errno, error.strerror)) from error
 
 
 def _write(

@@ -4,12 +4,12 @@ import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Protocol
 
-from fer_video.errors import Bug, FerVideoError, MissingExtra, ModelError, OptionError
+from fer_video.errors import Bug, DiskFull, FerVideoError, MissingExtra, ModelError, OptionError
 from fer_video.events import Event, Failed, Job, Started
 
 Work = Callable[[Job], Iterator[Event]]
 
-_OF_THE_RUN = (OptionError, ModelError, MissingExtra)
+_OF_THE_RUN = (OptionError, ModelError, MissingExtra, DiskFull)
 """Errors that every other recording would meet, too."""
 
 

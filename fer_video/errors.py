@@ -4,6 +4,7 @@ An error passes the arguments of its ``__init__`` unchanged to ``super().__init_
 pickles and a worker process can report it.
 """
 
+import errno
 import re
 from pathlib import Path
 
@@ -93,6 +94,19 @@ class OutputError(_AboutFile):
 
     exit_code = 6
     _verb = "write"
+
+
+class DiskFull(OutputError):
+    """There is no room for a result, and so none for those of other recordings."""
+
+
+def cannot_write(path: Path | str, error: OSError) -> OutputError:
+    """Say why the system refused to write a file."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(path, "the disk is full: make room, and the same command goes on")
+    if error.errno == errno.ENOENT:
+        return OutputError(path, "its folder was removed while it was written")
+    return OutputError(path, (error.strerror or str(error)).lower())
 
 
 class SomeFailed(FerVideoError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fer_video.errors import OutputError, VideoError
+from fer_video.errors import OutputError, VideoError, cannot_write
 
 Kind = Literal["timeline", "video", "plot", "report"]
 
@@ -58,7 +58,7 @@ def whole_file(path: Path, scratch: Path | None = None) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise OutputError(path, _reason(error)) from error
+        raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

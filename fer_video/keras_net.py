@@ -2,7 +2,9 @@
 
 import importlib
 import warnings
+from pathlib import Path
 
+import h5py
 import numpy as np
 
 from fer_video import nets
@@ -10,7 +12,7 @@ from fer_video.backend import keras
 from fer_video.errors import ModelError
 from fer_video.quiet import quiet_startup
 from fer_video.types import Floats
-from fer_video.weights import ModelSpec
+from fer_video.weights import MAX_FILE_BYTES, ModelSpec
 
 
 class KerasNet:
@@ -54,6 +56,7 @@ def load_net(spec: ModelSpec, net_name: str) -> keras.Model:
         raise ModelError(f"{spec.folder} is a {spec.net}, not a {net_name}")
     net = nets.build(net_name, len(spec.labels))
     try:
+        _check_inside(spec.weights)
         with warnings.catch_warnings():
             # Keras leaves what it cannot find in the file at random, and only warns
             warnings.simplefilter("error", UserWarning)
@@ -61,3 +64,32 @@ def load_net(spec: ModelSpec, net_name: str) -> keras.Model:
     except (ValueError, OSError, UserWarning) as error:
         raise ModelError(f"{spec.weights} does not fit the net {spec.net}") from error
     return net
+
+
+def _check_inside(path: Path) -> None:
+    """Refuse weights that lie elsewhere, or that unpack to more than a file may have.
+
+    Keras refuses some of it, depending on its version.
+
+    Raises:
+        ModelError: The file leads to other files, or is a bomb.
+        OSError: It is not in HDF5.
+    """
+    arrays: list[h5py.Dataset] = []
+
+    def collect(_: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays.append(item)
+
+    with h5py.File(path, "r") as file:
+        # h5py stops at the first name, and bears no error there
+        link = file.visititems_links(lambda name, to: None if _is_inside(to) else name)
+        file.visititems(collect)
+        if link or any(array.external or array.is_virtual for array in arrays):
+            raise ModelError(f"{path} leads elsewhere, as no model of ours")
+        if sum(array.nbytes for array in arrays) > MAX_FILE_BYTES:
+            raise ModelError(f"{path} unpacks to more than {MAX_FILE_BYTES >> 20} MiB")
+
+
+def _is_inside(link: object) -> bool:
+    return isinstance(link, h5py.HardLink)

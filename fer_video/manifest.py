@@ -5,6 +5,7 @@ may add to the same file; a line that a killed process left torn is passed over.
 about a recording counts.
 """
 
+import errno
 import json
 import math
 import os
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from fer_video.errors import DataError, OutputError
+from fer_video.errors import DataError, cannot_write
 
 T = TypeVar("T")
 
@@ -109,10 +110,10 @@ def append(path: Path, entry: Run | Attempt) -> None:
         with path.open("a+b", buffering=0) as file:
             # a killed process may have left a torn line, which must not take this one with it
             if file.write(line if _ends_a_line(file) else b"\n" + line) < len(line):
-                raise OutputError(path, "no space left on device")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file.fileno())
     except OSError as error:
-        raise OutputError(path, (error.strerror or str(error)).lower()) from error
+        raise cannot_write(path, error) from error
 
 
 def _ends_a_line(file: Any) -> bool:

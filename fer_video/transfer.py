@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from fer_video import storage, stores
-from fer_video.errors import OutputError, VideoError
+from fer_video.errors import DiskFull, OutputError, VideoError
 from fer_video.events import Advanced, Event, Finished, Job, Remote, Stage
 from fer_video.manifest import Output
 from fer_video.spool import give_back, take_room
@@ -123,6 +123,7 @@ def _named_by_addresses(job: Job) -> Iterator[None]:
             raise
         raise VideoError(job.source, error.reason) from error
     except OutputError as error:
-        if error.path not in job.outputs:
+        # it is the disk of the copies that is full
+        if error.path not in job.outputs or isinstance(error, DiskFull):
             raise
         raise OutputError(job.destination_of(Path(error.path)), error.reason) from error

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,12 @@ WEIGHTS_FILE = "model.weights.h5"
 LITE_FILE = "model.tflite"
 REPORT_FILE = "report.json"
 CARD_FILE = "README.md"
+
+MAX_SPEC_BYTES = 16 * 2**20
+MAX_FILE_BYTES = 2**30
+"""Of the weights, and of the file for LiteRT: a hundred times our largest net."""
+_MOST_SIDE_PX = 1024
+"""Of a crop."""
 
 _PACKAGE = Path(__file__).parent
 
@@ -96,8 +103,9 @@ def read_spec(folder: Path) -> ModelSpec:
     """
     path = folder / SPEC_FILE
     try:
+        _check_size(path, MAX_SPEC_BYTES)
         content = json.loads(path.read_text(encoding="utf-8"))
-        return ModelSpec(
+        spec = ModelSpec(
             **content
             | {
                 "labels": tuple(content["labels"]),
@@ -105,8 +113,20 @@ def read_spec(folder: Path) -> ModelSpec:
                 "folder": folder,
             }
         )
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        _check_numbers(spec)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(f"{path} does not describe a model ({error})") from error
+    return spec
+
+
+def _check_numbers(spec: ModelSpec) -> None:
+    """Refuse what would fail, or take the memory, only when the first face is classified."""
+    if not (0 < spec.temperature < math.inf):
+        raise ValueError(f"a temperature of {spec.temperature}")
+    if not 1 <= spec.crop.size_px <= _MOST_SIDE_PX:
+        raise ValueError(f"crops of {spec.crop.size_px} pixels")
+    if len(set(spec.labels)) < len(spec.labels) or not all(map(str.isidentifier, spec.labels)):
+        raise ValueError("labels that are no names, or not one for each output")
 
 
 def verify(spec: ModelSpec) -> ModelSpec:
@@ -127,10 +147,10 @@ def read_lite(spec: ModelSpec) -> bytes:
     Raises:
         ModelError: It is missing, or not the one that the spec describes.
     """
-    try:
-        content = spec.lite.read_bytes()
-    except FileNotFoundError as error:
-        raise _missing(spec.lite) from error
+    if not spec.lite.is_file():
+        raise _missing(spec.lite)
+    _check_size(spec.lite, MAX_FILE_BYTES)
+    content = spec.lite.read_bytes()
     if hashlib.sha256(content).hexdigest() != spec.lite_sha256:
         raise _other(spec.lite)
     return content
@@ -139,8 +159,17 @@ def read_lite(spec: ModelSpec) -> bytes:
 def _require_same(path: Path, sha256: str) -> None:
     if not path.is_file():
         raise _missing(path)
+    _check_size(path, MAX_FILE_BYTES)
     if sha256_of(path) != sha256:
         raise _other(path)
+
+
+def _check_size(path: Path, most_bytes: int) -> None:
+    """Look before reading."""
+    if not path.is_file():  # a pipe would be waited for
+        raise ModelError(f"{path} is no regular file")
+    if path.stat().st_size > most_bytes:
+        raise ModelError(f"{path} has more than {most_bytes >> 20} MiB, as no model of ours")
 
 
 def _missing(path: Path) -> ModelError:

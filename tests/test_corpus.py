@@ -297,9 +297,7 @@ def test_a_recording_that_may_not_be_read_is_told() -> None:
                 pass
 
 
-@pytest.mark.parametrize(
-    "name", ["-x.mp4", "--out.mp4", "two\nlines.mp4", 'it\'s "quoted".mp4', "x" * 251 + ".mp4"]
-)
+@pytest.mark.parametrize("name", ["--out.mp4", 'it\'s "two"\nlines.mp4', "x" * 251 + ".mp4"])
 def test_a_recording_of_any_name_is_analyzed_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

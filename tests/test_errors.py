@@ -13,6 +13,7 @@ SAMPLES = [
     errors.ModelError("no model 'x'"),
     errors.MissingExtra("ray", "--engine ray"),
     errors.OutputError(Path("a.parquet"), "it exists"),
+    errors.DiskFull(Path("a.parquet"), "the disk is full"),
     errors.SomeFailed(("a.mp4",), 3),
     errors.WorkerLost(Path("a.mp4"), "its process was killed"),
     errors.Bug(Path("a.mp4"), "KeyError: 'a'", "Traceback (most recent call last):"),
@@ -36,7 +37,8 @@ def test_every_error_is_tried_and_has_an_exit_code_of_its_own() -> None:
         if issubclass(kind, errors.FerVideoError) and not name.startswith("_")
     }
     assert kinds == {type(error) for error in SAMPLES}
-    told_apart = kinds - {errors.Bug}  # which ends as an uncaught one would
+    # a bug ends as an uncaught one would, and a full disk is an output that cannot be written
+    told_apart = kinds - {errors.Bug, errors.DiskFull}
     assert len({kind.exit_code for kind in told_apart}) == len(told_apart)
 
 

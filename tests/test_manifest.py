@@ -125,5 +125,7 @@ def test_a_manifest_that_is_not_there_or_cannot_be_written_is_one_error(tmp_path
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_error() -> None:
-    with pytest.raises(OutputError, match="no space left"):
+    with pytest.raises(
+        OutputError, match="the disk is full: make room, and the same command goes on"
+    ):
         manifest.append(Path("/dev/full"), RUN)

@@ -1,8 +1,10 @@
 import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import pytest
 
 from fer_video import weights
@@ -64,7 +66,19 @@ def test_a_description_from_before_there_was_a_file_for_litert_is_read(copy: Pat
     assert weights.find(str(copy)).lite_sha256 == ""
 
 
-@pytest.mark.parametrize("damage", [{"surprise": 1}, {"labels": 3}, {"crop": {"zoom": 1}}])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"surprise": 1},
+        {"labels": 3},
+        {"labels": ["happy", "happy"]},
+        {"labels": ["../happy", "sad"]},
+        {"crop": {"zoom": 1}},
+        {"crop": {"size_px": 1_000_000}},
+        {"temperature": 0},
+        {"temperature": "hot"},
+    ],
+)
 def test_a_description_that_is_none_is_refused(copy: Path, damage: dict[str, object]) -> None:
     spec_file = copy / weights.SPEC_FILE
     spec_file.write_text(json.dumps(json.loads(spec_file.read_text()) | damage))
@@ -81,3 +95,61 @@ def test_weights_of_another_net_are_refused(copy: Path) -> None:
         classifier_of(six, 8, "cpu")
     with pytest.raises(ModelError, match=r"model\.weights\.h5 does not fit the net"):
         classifier_of(replace(six, lite_sha256=""), 8, "cpu")
+
+
+def test_a_description_in_a_million_brackets_is_refused(copy: Path) -> None:
+    (copy / weights.SPEC_FILE).write_text("[" * 1_000_000)
+    with pytest.raises(ModelError, match="does not describe a model"):
+        weights.find(str(copy))
+
+
+@pytest.mark.parametrize("name", [weights.SPEC_FILE, weights.WEIGHTS_FILE, weights.LITE_FILE])
+def test_a_file_that_is_far_too_large_is_not_read(copy: Path, name: str) -> None:
+    with (copy / name).open("r+b") as file:
+        file.truncate(2 * weights.MAX_FILE_BYTES)  # without content: it takes no room
+    began_s = time.monotonic()
+    with pytest.raises(ModelError, match=f"{name} has more than [0-9]+ MiB"):
+        weights.find(str(copy))
+    assert time.monotonic() - began_s < 1
+
+
+def _external_link(file: h5py.File) -> None:
+    file["more"] = h5py.ExternalLink("/etc/passwd", "/")
+
+
+def _soft_link(file: h5py.File) -> None:
+    file["more"] = h5py.SoftLink("/layers")
+
+
+def _external_data(file: h5py.File) -> None:
+    file.create_dataset("more", (16,), "u1", external=[("/etc/passwd", 0, 16)])
+
+
+def _virtual_data(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((16,), "u1")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "data", (16,))
+    file.create_virtual_dataset("more", layout)
+
+
+def _bomb(file: h5py.File) -> None:
+    file.create_dataset("more", (2 * weights.MAX_FILE_BYTES,), "u1", chunks=(2**20,))
+
+
+@pytest.mark.parametrize(
+    ("put", "reason"),
+    [
+        (_external_link, "leads elsewhere"),
+        (_soft_link, "leads elsewhere"),
+        (_external_data, "leads elsewhere"),
+        (_virtual_data, "leads elsewhere"),
+        (_bomb, "unpacks to more than 1024 MiB"),
+    ],
+)
+def test_weights_that_lead_elsewhere_or_are_a_bomb_are_refused(copy: Path, put, reason) -> None:
+    from fer_video.keras_net import load_net
+
+    with h5py.File(copy / weights.WEIGHTS_FILE, "a") as file:
+        put(file)
+    spec = weights.read_spec(copy)
+    with pytest.raises(ModelError, match=f"{weights.WEIGHTS_FILE} {reason}"):
+        load_net(spec, spec.net)

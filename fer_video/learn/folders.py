@@ -34,6 +34,8 @@ MAX_IMAGE_BYTES = 64 * 2**20
 """Of a file, which is read whole: no photograph of a face comes near it."""
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm"}
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM", "GIF")
+"""By content: Pillow hands others, such as PostScript, to programs that run what is in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ def _read(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with one.entry.open() as file, Image.open(file) as image:
+            with one.entry.open() as file, Image.open(file, formats=_FORMATS) as image:
                 return convert(image)
     except UnidentifiedImageError as error:  # its text names an object in memory
         raise _BadImageError("is not an image") from error

@@ -286,3 +286,21 @@ def test_a_file_too_large_to_be_a_photograph_is_not_even_opened(tmp_path, monkey
     monkeypatch.setattr("fer_video.learn.folders.MAX_IMAGE_BYTES", path.stat().st_size - 1)
     with pytest.raises(DataError, match=r"large\.png is larger than"):
         read_faces(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_program_that_is_called_an_image_is_not_run(tmp_path, monkeypatch, suffix) -> None:
+    # Pillow would give PostScript to the program gs
+    mark = tmp_path / "ran"
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "gs").write_text(f"#!/bin/sh\ntouch '{mark}'\n")
+    (tools / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tools), prepend=":")
+    for number in range(100):
+        save(tmp_path / "data" / "train" / "happy" / f"{number}.png", draw(3, number))
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 48 48\n%%EndComments\nshowpage\n"
+    (tmp_path / "data" / "train" / "happy" / f"x{suffix}").write_bytes(program)
+    found = read_faces(tmp_path / "data")
+    assert [str(one) for one in found.problems] == [f"train/happy/x{suffix} is not an image"]
+    assert not mark.exists()
