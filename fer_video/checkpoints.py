@@ -32,7 +32,9 @@ from fer_video.weights import ModelSpec
 
 _FILE = "checkpoint.json"
 _SNAPSHOT_EVERY_S = 10.0
-"""Seconds of recording: what an interruption costs. A snapshot ends a batch of the network."""
+"""Seconds of recording: what an interruption costs."""
+_MOST_ROWS = 16384
+"""Held until the next checkpoint, 30 MB: a crowd fills them before its time has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,8 @@ class Checkpoints:
         self._rows += rows
         if snapshot is not None:
             self._latest = snapshot, replace(tally), len(self._rows)
-            if _time_s(snapshot) >= self._saved_s + self._every_s:
+            is_time = _time_s(snapshot) >= self._saved_s + self._every_s
+            if is_time or len(self._rows) >= _MOST_ROWS:
                 self.save()
 
     def save(self) -> None:

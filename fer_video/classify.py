@@ -186,7 +186,7 @@ def classify(
     """Classify every face; one moment per frame, in order, with or without faces.
 
     Crops of several frames and people share a batch, and a frame may be spread over two; the
-    size of a batch changes no number. A snapshot ends a batch, so that it can be used at once.
+    size of a batch changes no number.
     """
     waiting: deque[CroppedFrame] = deque()
     crops: list[Image] = []
@@ -198,9 +198,6 @@ def classify(
             answers.extend(classifier(np.stack(crops[:batch_size])))
             del crops[:batch_size]
             yield from _answered(waiting, answers)
-        if crops and frame.snapshot:
-            answers.extend(classifier(np.stack(crops)))
-            crops.clear()
         yield from _answered(waiting, answers)
     if crops:
         answers.extend(classifier(np.stack(crops)))

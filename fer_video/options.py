@@ -188,7 +188,7 @@ class OutputOptions:
     """Whether existing results are replaced, true or not."""
     resume: bool = False
     """Whether existing results are kept where they are still true, and replaced where not."""
-    checkpoint_every_s: float = 120.0
+    checkpoint_every_s: float = 180.0
     """Seconds of recording between two checkpoints, by which an analysis that was stopped or
     killed goes on; 0 keeps none."""
     view: ViewOptions = field(default_factory=ViewOptions)

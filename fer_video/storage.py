@@ -121,7 +121,7 @@ class _CsvSink(Sink):
 def write_part(path: Path, rows: list[Row], emotions: Sequence[str]) -> None:
     """Write rows of a timeline that is not finished, in a file that only ``read_part`` knows."""
     table = pa.Table.from_pylist(rows, schema(emotions))
-    how = pa.ipc.IpcWriteOptions(compression="zstd")
+    how = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
     with (
         pa.OSFile(str(path), "wb") as file,
         pa.ipc.new_stream(file, table.schema, options=how) as writer,

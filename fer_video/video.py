@@ -8,7 +8,6 @@ import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
-from itertools import dropwhile
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fer_video.container import open_container, picture_stream
-from fer_video.decoding import Decoding
+from fer_video.decoding import Decoding, Whole
 from fer_video.files import state_of
 from fer_video.headers import missing_bytes, read_info
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
@@ -122,8 +121,8 @@ class Recording(Samples):
         plan = None if grid is None else Plan(lambda pts: grid.cell(self._time_s(pts)))
         self._seek_s, self._planned = seek_s, plan is not None
         begin_s = max(0.0, self._time_s(near.pts) - _RUN_UP_S) if near else seek_s
-        last_pts = -math.inf
-        for picture in self._read(begin_s, plan):
+        by_pts, last_pts = near.pts if near else math.inf, -math.inf
+        for picture in self._read(begin_s, plan, by_pts):
             last_pts = picture.pts
             if near and last_pts == near.pts:
                 self._count_from(near)
@@ -132,8 +131,13 @@ class Recording(Samples):
             self._planned = False
             yield from (again for again in self._read(seek_s) if again.pts > last_pts)
 
-    def _read(self, seek_s: float = 0.0, plan: Plan | None = None) -> Generator[Picture]:
-        """Read from a key frame before ``seek_s``; with a plan, until it fails."""
+    def _read(
+        self, seek_s: float = 0.0, plan: Plan | None = None, by_pts: float = math.inf
+    ) -> Generator[Picture]:
+        """Read from a key frame before ``seek_s``; with a plan, until it fails.
+
+        Where there is no key frame by ``by_pts``, nothing is read.
+        """
         self._start_over()
         with open_container(self._path, self._limits) as container:
             self._open_files.callback(container.close)  # for an iterator left half-way
@@ -145,7 +149,7 @@ class Recording(Samples):
                 with suppress(av.error.FFmpegError):  # then reading starts at the first frame
                     container.seek(pts, stream=stream)
                 # what comes before a key frame is incomplete, which is no damage to count
-                tries = dropwhile(lambda one: one is None or not one[1].key_frame, tries)
+                tries = _from_key_frame(tries, by_pts)
             for one in tries:
                 if one is None:
                     self.frames_corrupt += 1
@@ -226,3 +230,12 @@ class Recording(Samples):
 
     def _turned(self, array: Image) -> Image:
         return upright(array, self.info.rotation_deg, self.info.mirrored)
+
+
+def _from_key_frame(tries: Iterator[Whole | None], by_pts: float) -> Iterator[Whole | None]:
+    for one in tries:
+        if one is not None and one[1].key_frame:
+            yield one
+            yield from tries
+        if one is not None and one[0] > by_pts:
+            return
