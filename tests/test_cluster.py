@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from tests.scenes import Square, picture, steady, write_video
+from tests.test_cli import run
 from tests.test_remote import KEY, SECRET
 
 if importlib.util.find_spec("ray") is None:
@@ -27,7 +28,10 @@ s3fs = pytest.importorskip("s3fs", reason='needs pip install "fer-video[remote]"
 moto_server = pytest.importorskip("moto.server", reason='needs pip install "fer-video[dev]"')
 
 ROOT = Path(__file__).resolve().parents[1]
-WAIT_S = 60.0
+WAIT_S = 300.0
+"""Nothing here takes a tenth of it, unless the machine is very busy."""
+Ended = tuple[int, list[str], list[str]]
+"""Exit code of a command, and the sorted lines of its stdout and stderr."""
 PARTS = ["dashboard-agent-grpc", "dashboard-agent-listen", "runtime-env-agent", "metrics-export"]
 
 
@@ -45,6 +49,7 @@ class Machines:
         self.address = f"127.0.0.1:{free_port()}"
         self._mark = secrets.token_hex(8)
         self._begun = ExitStack()
+        self._logs: dict[int, Path] = {}
         token = folder / "token"
         token.write_text(secrets.token_hex(32))
         self.env = {
@@ -61,9 +66,11 @@ class Machines:
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        head = ["--head", f"--port={self.address.split(':')[1]}", "--include-dashboard=false",
-                f"--temp-dir={folder}/r", f"--ray-client-server-port={free_port()}"]  # fmt: skip
-        self.first = self.start_machine(*head)
+        port = self.address.split(":")[1]
+        self._head = ["--head", f"--port={port}", "--include-dashboard=false",
+                      f"--temp-dir={folder}/r",
+                      f"--ray-client-server-port={free_port()}"]  # fmt: skip
+        self.first = self.start_machine(*self._head)
         self.second = self.start_machine(f"--address={self.address}")
 
     def start_machine(self, *words: str, **env: str) -> subprocess.Popen[bytes]:
@@ -74,34 +81,33 @@ class Machines:
                  f"--min-worker-port={port}", f"--max-worker-port={port + 50}"]  # fmt: skip
         # a machine that has to find out the ports of its own parts may give up while it is busy
         start += [f"--{part}-port={free_port()}" for part in PARTS]
-        with (self.folder / f"machine-{port}.log").open("wb") as log:
-            return self._begun.enter_context(
+        path = self.folder / f"machine-{port}.log"
+        with path.open("wb") as log:
+            machine = self._begun.enter_context(
                 subprocess.Popen(
                     start, stdout=log, stderr=log, cwd=self.folder, env={**self.env, **env}
                 )
             )
+        self._logs[machine.pid] = path
+        return machine
 
     def wait(self) -> None:
-        """Wait until both are there, and start the second one anew if it was lost."""
+        """Wait until both are there; start anew what was lost, or gave up on a busy machine."""
+        until(self._starts_first)
+        until(self._starts_second)
+
+    def _starts_first(self) -> bool:
+        if self.first.poll() is not None:
+            self.first = self.start_machine(*self._head)
+        return self._is_up(self.first)
+
+    def _starts_second(self) -> bool:
         if self.second.poll() is not None:
             self.second = self.start_machine(f"--address={self.address}")
-        code = (
-            "import ray, sys, time\n"
-            f"ray.init('{self.address}', log_to_driver=False, logging_level=50)\n"
-            "while sum(node['Alive'] for node in ray.nodes()) != 2: time.sleep(0.2)\n"
-        )
-        until(lambda: listens(self.address) or self.first.poll() is not None)
-        assert self.first.poll() is None, f"it did not start: see {self.folder}"
-        self.python(code)
+        return self._is_up(self.second)
 
-    def python(self, code: str) -> str:
-        """Run a script that may join the cluster."""
-        ran = subprocess.run(
-            [sys.executable, "-c", code], env=self.env, cwd=self.folder, capture_output=True,
-            text=True, timeout=WAIT_S,
-        )  # fmt: skip
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
+    def _is_up(self, machine: subprocess.Popen[bytes]) -> bool:
+        return "Ray runtime started" in self._logs[machine.pid].read_text()
 
     def command(self, *words: object, **env: str) -> subprocess.Popen[str]:
         """Begin to analyze, in a group of processes of its own, as a shell does."""
@@ -113,8 +119,8 @@ class Machines:
             )
         )  # fmt: skip
 
-    def analyze(self, *words: object, **env: str) -> tuple[int, list[str], list[str]]:
-        """Analyze on the cluster; return exit code and the sorted lines of stdout and stderr."""
+    def analyze(self, *words: object, **env: str) -> Ended:
+        """Analyze on the cluster."""
         return ended(self.command(*words, *self.on_ray, **env))
 
     @property
@@ -166,12 +172,6 @@ def kill_machine(machine: subprocess.Popen[bytes]) -> None:
     machine.wait()
 
 
-def listens(address: str) -> bool:
-    host, port = address.split(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0
-
-
 def until(holds: Callable[[], object]) -> None:
     end_s = time.monotonic() + WAIT_S
     while not holds():
@@ -179,7 +179,7 @@ def until(holds: Callable[[], object]) -> None:
         time.sleep(0.1)
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, list[str], list[str]]:
+def ended(process: subprocess.Popen[str]) -> Ended:
     out, err = process.communicate(timeout=WAIT_S)
     return process.returncode, sorted(out.splitlines()), sorted(err.splitlines())
 
@@ -219,6 +219,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def local(folder: Path) -> Ended:
+    """Analyze them on this machine, into a folder that is moved to ``local``."""
+    code, out, err = run("analyze", folder / "in", "--out", folder / "out")
+    (folder / "out").rename(folder / "local")
+    return code, sorted(out.splitlines()), sorted(err.splitlines())
+
+
 def contents(results: Path) -> dict[str, bytes]:
     timelines = results / "timelines"
     return {
@@ -236,25 +244,22 @@ def attempts(results: Path) -> list[tuple[str, str]]:
 
 
 def test_a_cluster_gives_the_rows_the_manifest_and_the_words_of_one_machine(
-    machines: Machines, folder: Path
+    machines: Machines, folder: Path, local: Ended
 ) -> None:
-    local = ended(machines.command(folder / "in", "--out", folder / "out"))
-    expected = contents(folder / "out"), attempts(folder / "out")
-    (folder / "out").rename(folder / "local")
     assert machines.analyze(folder / "in", "--out", folder / "out") == local
-    assert (contents(folder / "out"), attempts(folder / "out")) == expected
+    assert contents(folder / "out") == contents(folder / "local")
+    assert attempts(folder / "out") == attempts(folder / "local")
     assert local[0] == 7
     assert sorted(path.name for path in (folder / "out").iterdir()) == [
         ".unfinished", "manifest.jsonl", "timelines",
     ]  # fmt: skip
     code, out, _ = machines.analyze(folder / "in", "--out", folder / "out")
-    assert (code, out) == (
-        7, ["skipped 3 of 4 recordings: done before, and nothing has changed"]
-    )  # fmt: skip
+    skipped = "skipped 3 of 4 recordings: done before, and nothing has changed"
+    assert (code, out) == (7, [skipped])
 
 
 def test_recordings_and_results_at_an_address_are_those_of_one_machine(
-    machines: Machines, folder: Path, tmp_path: Path
+    machines: Machines, folder: Path, local: Ended, tmp_path: Path
 ) -> None:
     store = s3fs.S3FileSystem(
         key=KEY, secret=SECRET, endpoint_url=machines.env["AWS_ENDPOINT_URL"],
@@ -262,14 +267,13 @@ def test_recordings_and_results_at_an_address_are_those_of_one_machine(
     )  # fmt: skip
     store.mkdir("lab")
     store.put(str(folder / "in"), "lab/in", recursive=True)
-    words = ["s3://lab/in", "--spool", tmp_path]
-    local = ended(machines.command(*words, "--out", "s3://lab/local"))
-    code, out, err = machines.analyze(*words, "--out", "s3://lab/out")
-    assert (code, err) == (7, local[2])
-    assert out == sorted(line.replace("lab/local", "lab/out") for line in local[1])
-    made = {path.split("/", 2)[2]: store.cat(path) for path in store.find("lab/out")}
-    assert made == {path.split("/", 2)[2]: store.cat(path) for path in store.find("lab/local")}
-    assert len(made) == 3
+    found = machines.analyze("s3://lab/in", "--spool", tmp_path, "--out", "s3://lab/out")
+    named = [[line.replace(str(folder), "s3://lab") for line in lines] for lines in local[1:]]
+    assert found == (local[0], *named)
+    made = store.find("lab/out/timelines")
+    assert {path.removeprefix("lab/out/timelines/"): store.cat(path) for path in made} == contents(
+        folder / "local"
+    )
 
 
 VERDICTS = """
@@ -338,8 +342,7 @@ def test_a_machine_that_dies_loses_nothing_and_does_nothing_twice(
     assert sorted(name for event, name in told if event == "finished") == names
     assert sum(event == "started" for event, _ in told) == 4
     assert attempts(tmp_path / "out") == [(name, "ok") for name in names]
-    local = machines.command(long, "--out", tmp_path / "local", *SLOWLY)
-    assert ended(local)[0] == 0
+    assert run("analyze", long, "--out", tmp_path / "local", *SLOWLY)[0] == 0
     assert contents(tmp_path / "out") == contents(tmp_path / "local")
 
 
