@@ -34,6 +34,7 @@ def analyze_job(job: Job) -> Iterator[Event]:
     with with_earlier_timeline(job) as looked_at:
         before = kept(looked_at, _model_of(job.options))
     if before.provenance and not _missing(job, before):
+        clear(job)
         summary = Summary(**before.provenance["seen"])
         yield Skipped(job, summary, made_of(job, before.provenance, before.outputs))
         return

@@ -26,7 +26,7 @@ from fer_video.batch import analyze_job
 from fer_video.checkpoints import Checkpoints, folder_of
 from fer_video.classify import load_classifier
 from fer_video.engine import Stopped
-from fer_video.events import Advanced, Event, Finished, Job, Remote, Resumed
+from fer_video.events import Advanced, Event, Finished, Job, Remote, Resumed, Skipped
 from fer_video.files import remove_leftovers
 from fer_video.options import ClassifyOptions, DetectOptions, DetectorName, OutputOptions
 from fer_video.pipeline import Tools, open_analysis
@@ -236,6 +236,24 @@ def test_a_run_that_is_stopped_again_and_again_gives_the_same_file(talk, whole, 
     assert resumed_s(events)[0] > went_on[2][0]
     assert job.timeline.read_bytes() == whole
     assert list(tmp_path.iterdir()) == [job.timeline]
+
+
+def test_an_interruption_costs_ten_seconds_whenever_the_next_checkpoint_is_due(tmp_path) -> None:
+    recording = write_video(tmp_path / "walk.mp4", steady(450))
+    job = job_for(recording, tmp_path / "t.parquet", every_s=180)
+    work(job, stop_after=13)
+    assert resumed_s(work(job)) == [pytest.approx(10, abs=0.3)]
+    never = job_for(recording, tmp_path / "never.parquet", every_s=0)
+    work(never)
+    assert job.timeline.read_bytes() == never.timeline.read_bytes()
+
+
+def test_a_checkpoint_of_a_recording_that_is_done_is_cleared_away(talk, whole, tmp_path) -> None:
+    job = job_for(talk, tmp_path / "t.parquet")
+    work(job, stop_after=3)
+    job.timeline.write_bytes(whole)
+    assert isinstance(work(job)[-1], Skipped)
+    assert not folder_of(job).exists()
 
 
 @pytest.mark.parametrize(
