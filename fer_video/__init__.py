@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fer_video.options import AnalysisOptions as AnalysisOptions
     from fer_video.options import ClassifyOptions as ClassifyOptions
     from fer_video.options import DetectOptions as DetectOptions
+    from fer_video.options import LimitOptions as LimitOptions
     from fer_video.options import SampleOptions as SampleOptions
     from fer_video.options import TrackOptions as TrackOptions
     from fer_video.pipeline import analyze as analyze
@@ -24,6 +25,7 @@ _HOME = {
     "AnalysisOptions": "options",
     "ClassifyOptions": "options",
     "DetectOptions": "options",
+    "LimitOptions": "options",
     "SampleOptions": "options",
     "TrackOptions": "options",
     "analyze": "pipeline",

@@ -22,10 +22,10 @@ from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 
 _DECODERS = {
     "phones and cameras": "h264 hevc mpeg4 mpeg2video mpeg1video h263 mjpeg mjpegb dvvideo svq1 "
-    "svq3 jpeg2000 prores cfhd",
+    "svq3 jpeg2000 prores cfhd apv",
     "browsers and video calls": "vp8 libvpx vp9 libvpx-vp9 libdav1d av1 theora flv vp6f gif",
     "Windows": "wmv1 wmv2 wmv3 vc1 msmpeg4 msmpeg4v1 msmpeg4v2 msvideo1 cinepak",
-    "screen recorders": "flashsv flashsv2 mss1 mss2 g2m tscc tscc2 qtrle png",
+    "screen recorders": "flashsv flashsv2 mss1 mss2 g2m camtasia camstudio tscc2 qtrle png",
     "laboratories and archives": "rawvideo ffv1 huffyuv ffvhuff utvideo magicyuv lagarith dnxhd "
     "v210 r210",
     "sound": "aac aac_latm mp3 mp3float mp2 mp2float opus libopus vorbis flac alac ac3 eac3 dca "

@@ -102,3 +102,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         whole_file(tmp_path / "file" / "out.csv") as temporary,
     ):
         temporary.touch()
+
+
+@pytest.mark.parametrize("letter", ["x", "\N{GRINNING FACE}"])
+def test_a_file_may_have_the_longest_name_that_there_is(tmp_path: Path, letter: str) -> None:
+    stem = letter * (247 // len(letter.encode()))
+    path = tmp_path / f"{stem}.parquet"
+    with whole_file(path) as temporary:
+        temporary.write_text("rows")
+    assert path.read_text() == "rows"
