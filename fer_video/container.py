@@ -32,10 +32,10 @@ _DECODERS = {
     "amrnb libopencore_amrnb amrwb libopencore_amrwb wmav1 wmav2 wmapro speex nellymoser qdm2 "
     "gsm gsm_ms adpcm_ms adpcm_ima_qt adpcm_ima_wav adpcm_swf adpcm_yamaha pcm_u8 pcm_s8 "
     "pcm_s16le pcm_s16be pcm_s24le pcm_s24be pcm_s32le pcm_s32be pcm_f32le pcm_f32be pcm_f64le "
-    "pcm_alaw pcm_mulaw",
+    "pcm_alaw pcm_mulaw pcm_bluray",
 }
-"""By who writes what they read; FFmpeg has 300 more, for games of the nineties and the like, which
-nobody records with and in which most of its faults are found."""
+"""By who writes what they read. FFmpeg has 300 more, for games of the nineties and the like: code
+that no recording needs, and a stranger's could abuse."""
 _ALLOWED_DECODERS = frozenset(" ".join(_DECODERS.values()).split())
 _OPEN_OPTIONS = {
     # allow-lists: playlists, image sequences and scripts lead to other files
