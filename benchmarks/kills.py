@@ -17,14 +17,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 from clips import SIZES_PX, make_clip
 
-SECONDS = 40.0
+SECONDS = 30.0
 """Length of the recording that is drawn."""
 CHECKPOINT_EVERY_S = 1.0
 """So that a short recording has many."""
@@ -52,10 +54,11 @@ def main() -> None:
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         recording = wanted.recording or drawn(Path(folder))
-        runs = list(killed_runs(recording, Path(folder), wanted.kills, wanted.seed, wanted.words))
+        runs = []
+        for run in killed_runs(recording, Path(folder), wanted.kills, wanted.seed, wanted.words):
+            print(run, flush=True)
+            runs.append(run)
     wrong = [run for run in runs if not run.same or run.left]
-    for run in wrong:
-        print(run)
     resumed = sum(run.resumed for run in runs)
     print(f"{sum(run.kills for run in runs)} kills in {len(runs)} runs, {resumed} times resumed")
     print(f"{len(runs) - len(wrong)} of {len(runs)} timelines are the same, byte for byte")
@@ -69,7 +72,7 @@ def drawn(folder: Path) -> Path:
 
 def killed_runs(
     recording: Path, folder: Path, n_kills: int, seed: int, words: list[str] | None = None
-) -> list[Killed]:
+) -> Iterator[Killed]:
     """Kill runs over a recording until that was done ``n_kills`` times.
 
     Args:
@@ -86,11 +89,14 @@ def killed_runs(
     subprocess.run([*command, "--out", whole], check=True, stdout=subprocess.DEVNULL)
     whole_s = time.monotonic() - started_s
     chance = random.Random(seed)
-    runs: list[Killed] = []
-    while (left := n_kills - sum(run.kills for run in runs)) > 0:
-        out = folder / str(len(runs)) / "t.parquet"
-        runs.append(_killed(command, out, whole, whole_s, left, chance))
-    return runs
+    left = n_kills
+    for number in count():
+        out = folder / str(number) / "t.parquet"
+        run = _killed(command, out, whole, whole_s, left, chance)
+        yield run
+        left -= run.kills
+        if not left:
+            return
 
 
 def _killed(
@@ -124,7 +130,7 @@ def _kill(running: "subprocess.Popen[bytes]", only_worker: bool) -> None:
     if only_worker and workers:
         with suppress(psutil.NoSuchProcess):
             workers[-1].kill()
-        running.wait(120)
+        running.wait(600)
         return
     with suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGKILL)
