@@ -257,12 +257,7 @@ def test_a_checkpoint_of_a_recording_that_is_done_is_cleared_away(talk, whole, t
 
 
 @pytest.mark.parametrize(
-    ("detector", "name"),
-    [
-        ("haar", "t.csv"),
-        ("yunet", "t.csv"),
-        pytest.param("mtcnn", "t.parquet", marks=pytest.mark.long),
-    ],
+    ("detector", "name"), [("haar", "t.csv"), ("yunet", "t.csv"), ("mtcnn", "t.parquet")]
 )
 def test_so_it_is_with_each_detector_and_format(
     consult: Path, tmp_path: Path, detector: DetectorName, name: str
