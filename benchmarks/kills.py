@@ -10,6 +10,7 @@ draws one.
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -26,7 +27,7 @@ from typing import NamedTuple
 import psutil
 from clips import SIZES_PX, make_clip
 
-SECONDS = 30.0
+SECONDS = 20.0
 """Length of the recording that is drawn."""
 CHECKPOINT_EVERY_S = 1.0
 """So that a short recording has many."""
@@ -85,14 +86,13 @@ def killed_runs(
     command = [sys.executable, "-m", "fer_video", "analyze", str(recording), *(words or ())]
     command += ["--quiet", "--json", "--checkpoint-every", str(CHECKPOINT_EVERY_S)]
     whole = folder / "whole" / "t.parquet"
-    started_s = time.monotonic()
-    subprocess.run([*command, "--out", whole], check=True, stdout=subprocess.DEVNULL)
-    whole_s = time.monotonic() - started_s
+    told = subprocess.run([*command, "--out", whole], check=True, capture_output=True, text=True)
+    length_s = max(map(_done_s, told.stdout.splitlines()))
     chance = random.Random(seed)
     left = n_kills
     for number in count():
         out = folder / str(number) / "t.parquet"
-        run = _killed(command, out, whole, whole_s, left, chance)
+        run = _killed([*command, "--out", str(out)], out, whole, length_s, left, chance)
         yield run
         left -= run.kills
         if not left:
@@ -100,41 +100,53 @@ def killed_runs(
 
 
 def _killed(
-    command: list[str], out: Path, whole: Path, whole_s: float, most: int, chance: random.Random
+    command: list[str], out: Path, whole: Path, length_s: float, most: int, chance: random.Random
 ) -> Killed:
-    kills = resumed = 0
+    kills = 0
+    told: list[str] = []
     while not out.exists():
-        wait_s = chance.uniform(0.1, whole_s) if kills < most else None
-        with tempfile.TemporaryFile("w+") as told:
-            running = subprocess.Popen(
-                [*command, "--out", out], stdout=told, stderr=told, start_new_session=True
-            )
-            try:
-                running.wait(wait_s)
-            except subprocess.TimeoutExpired:
+        # below 0 it is killed while it starts
+        at_s = chance.uniform(-0.1 * length_s, length_s) if kills < most else float("inf")
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, start_new_session=True
+        ) as running:
+            for line in _until(running, at_s, chance):
+                told.append(line)
+            if running.poll() is None:
                 kills += 1
                 _kill(running, only_worker=chance.random() < 0.5)
-            told.seek(0)
-            text = told.read()
-        resumed += text.count('"event": "resumed"')
+            told += running.communicate()[0].splitlines()
         if running.returncode not in (0, -signal.SIGKILL):
-            raise RuntimeError(text)
+            raise RuntimeError("\n".join(told))
+    resumed = sum('"event": "resumed"' in line for line in told)
     same = out.read_bytes() == whole.read_bytes()
     left = sorted(path.name for path in out.parent.iterdir() if path != out)
     return Killed(kills, resumed, same, left)
 
 
-def _kill(running: "subprocess.Popen[bytes]", only_worker: bool) -> None:
+def _until(running: "subprocess.Popen[str]", at_s: float, chance: random.Random) -> Iterator[str]:
+    """Pass on what a run tells, until shortly after it has so many seconds behind it."""
+    if at_s >= 0:
+        for line in running.stdout or ():
+            yield line
+            if _done_s(line) >= at_s:
+                break
+    time.sleep(chance.uniform(0, 0.3))
+
+
+def _done_s(line: str) -> float:
+    return float(json.loads(line).get("done_s", 0.0))
+
+
+def _kill(running: "subprocess.Popen[str]", only_worker: bool) -> None:
     """Kill the process that works, which is then tried once more, or all."""
-    workers = psutil.Process(running.pid).children()
-    if only_worker and workers:
-        with suppress(psutil.NoSuchProcess):
-            workers[-1].kill()
-        running.wait(600)
-        return
-    with suppress(ProcessLookupError):
-        os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    with suppress(psutil.NoSuchProcess, ProcessLookupError):
+        if only_worker:
+            for child in psutil.Process(running.pid).children():
+                if "spawn_main" in " ".join(child.cmdline()):  # the other one looks after resources
+                    child.kill()
+        else:
+            os.killpg(running.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
