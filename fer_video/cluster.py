@@ -56,8 +56,9 @@ def join_cluster(
             machines = [node for node in ray.nodes() if node["Alive"]]
             device = jobs[0].options.classify.device
             share = share_of([one["Resources"] for one in machines], device)
-            _check(ray, machines, share, needs)
-            yield ClusterEngine(ray, options, needs, share, len(machines))
+            able = [one for one in machines if one["Resources"].get("CPU", 0) >= share["num_cpus"]]
+            _check(ray, able, needs)
+            yield ClusterEngine(ray, options, needs, share, len(able))
         finally:
             ray.shutdown()
 
@@ -166,17 +167,13 @@ def _gpus_per_recording(machine: Mapping[str, float], cores: int) -> float:
     return min(1.0, math.floor(machine.get("GPU", 0) / at_once * 1e4) / 1e4)
 
 
-def _check(ray: Any, machines: Sequence[Mapping[str, Any]], share: Share, needs: Needs) -> None:
-    """Ask every machine that takes recordings what it lacks, before it gets one.
+def _check(ray: Any, machines: Sequence[Mapping[str, Any]], needs: Needs) -> None:
+    """Ask machines what they lack, before they get a recording.
 
     Raises:
         ClusterError: One lacks something, or does not answer.
     """
-    asked = [
-        (machine, _asked(ray, machine["NodeID"], needs))
-        for machine in machines
-        if machine["Resources"].get("CPU", 0) >= share["num_cpus"]
-    ]
+    asked = [(machine, _asked(ray, machine["NodeID"], needs)) for machine in machines]
     for machine, answer in asked:
         try:
             lack = ray.get(answer, timeout=_ANSWER_S)

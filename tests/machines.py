@@ -179,4 +179,10 @@ def until(holds: Callable[[], object]) -> None:
 
 def ended(process: subprocess.Popen[str]) -> Ended:
     out, err = process.communicate(timeout=WAIT_S)
-    return process.returncode, sorted(out.splitlines()), sorted(err.splitlines())
+    return told(process.returncode, out, err)
+
+
+def told(code: int, out: str, err: str) -> Ended:
+    """Put into order what a command told, without how it shared the recordings out."""
+    lines = [line for line in err.splitlines() if not line.startswith("analyzing ")]
+    return code, sorted(out.splitlines()), sorted(lines)

@@ -14,7 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.machines import ROOT, WAIT_S, Ended, Machines, ended, free_port, kill_machine, until
+from tests.machines import (
+    ROOT,
+    WAIT_S,
+    Ended,
+    Machines,
+    ended,
+    free_port,
+    kill_machine,
+    told,
+    until,
+)
 from tests.scenes import Square, picture, steady, write_video
 from tests.test_cli import run
 from tests.test_remote import KEY, SECRET
@@ -63,9 +73,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def local(folder: Path) -> Ended:
     """Analyze them on this machine, into a folder that is moved to ``local``."""
-    code, out, err = run("analyze", folder / "in", "--out", folder / "out")
+    ended_here = told(*run("analyze", folder / "in", "--out", folder / "out"))
     (folder / "out").rename(folder / "local")
-    return code, sorted(out.splitlines()), sorted(err.splitlines())
+    return ended_here
 
 
 def contents(results: Path) -> dict[str, bytes]:
@@ -157,10 +167,10 @@ def test_an_interruption_lets_the_work_on_other_machines_keep_what_it_has(
 ) -> None:
     running = machines.script(tmp_path, VERDICTS, tmp_path, machines.address, "long")
     assert running.stdout is not None
-    told = [running.stdout.readline() for _ in range(2)]
+    lines = [running.stdout.readline() for _ in range(2)]
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=WAIT_S)
-    assert told == 2 * ["long.mp4: goes on\n"]
+    assert lines == 2 * ["long.mp4: goes on\n"]
     assert err.endswith("KeyboardInterrupt\n")
     assert (tmp_path / "long.txt").read_text() == "kept"
 
@@ -190,9 +200,9 @@ def test_a_machine_that_dies_loses_nothing_and_does_nothing_twice(
     code, out, err = ended(running)
     assert (code, err) == (0, [])
     names = ["a.mp4", "b.mp4", "c.mp4"]
-    told = [(line["event"], line["recording"]) for line in map(json.loads, out)]
-    assert sorted(name for event, name in told if event == "finished") == names
-    assert sum(event == "started" for event, _ in told) == 4
+    events = [(line["event"], line["recording"]) for line in map(json.loads, out)]
+    assert sorted(name for event, name in events if event == "finished") == names
+    assert sum(event == "started" for event, _ in events) == 4
     assert attempts(tmp_path / "out") == [(name, "ok") for name in names]
     assert run("analyze", long, "--out", tmp_path / "local", *SLOWLY)[0] == 0
     assert contents(tmp_path / "out") == contents(tmp_path / "local")
