@@ -137,17 +137,24 @@ def _made(training: dict[str, Any]) -> str:
     if teachers := training.get("teachers"):
         names = ", ".join(teacher["name"] for teacher in teachers)
         target = (
-            f"{options['teacher_share']:.0%} the mean answer of {len(teachers)} trained models "
-            f"({names}) to the same disturbed crop, the rest {target}"
+            f"{options['teacher_share']:.0%} the mean answer of trained models ({names}) to the "
+            f"same disturbed crop, the rest {target}"
         )
     made = (
-        f"{options['epochs']} epochs in batches of {options['batch_size']}, computed in "
+        f"{_epochs(training)} epochs in batches of {options['batch_size']}, computed in "
         f"{options['precision']}{_where(training)}, seed {options['seed']}. Target: {target}. "
         f"fer-video {training['fer_video']}, Keras {training['keras']}."
     )
     if start is None:
         return made
     return f"{_made(start['training'])}\n\nThen, from those weights: {made}"
+
+
+def _epochs(training: dict[str, Any]) -> str:
+    """Say how many were done, and of how many if it was not all."""
+    planned = training["options"]["epochs"]
+    done = training.get("epochs_kept", planned)
+    return f"{planned}" if done == planned else f"{done} of {planned}"
 
 
 def _where(training: dict[str, Any]) -> str:

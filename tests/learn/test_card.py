@@ -160,8 +160,13 @@ def test_the_card_says_what_the_training_ran_on() -> None:
 def test_a_model_that_was_taught_by_others_names_them() -> None:
     taught = spec().training | {"teachers": [{"name": "a"}, {"name": "b"}]}
     card = card_of(replace(spec(), training=taught))
-    assert "70% the mean answer of 2 trained models (a, b)" in card
+    assert "70% the mean answer of trained models (a, b)" in card
     assert "--teacher models/a --teacher models/b" in card
+
+
+def test_a_training_that_was_stopped_says_how_far_it_came() -> None:
+    stopped = spec().training | {"epochs_kept": 3}
+    assert "3 of 7 epochs in batches" in card_of(replace(spec(), training=stopped))
 
 
 def test_a_model_that_went_on_from_another_tells_both_trainings() -> None:
