@@ -457,7 +457,8 @@ def test_a_run_killed_at_random_moments_goes_on_to_the_same_file(tmp_path, n_kil
     recording = kills.make_clip(tmp_path / "r.mp4", SIZE_PX, 2, 20 if n_kills < 50 else 40)
     runs = list(kills.killed_runs(recording, tmp_path, n_kills, seed=random.randrange(1000)))
     assert sum(run.kills for run in runs) == n_kills
-    assert all(run.same and not run.left for run in runs)
+    assert all(run.same for run in runs)
+    assert all(name.startswith(".fer-video-") for run in runs for name in run.left)
 
 
 def test_a_folder_run_goes_on_within_a_recording(talk: Path, tmp_path: Path) -> None:
