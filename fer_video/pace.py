@@ -5,7 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_video.events import Advanced, Event, Failed, Finished, Job, Skipped, Stage, Started
+from fer_video.events import (
+    Advanced,
+    Event,
+    Failed,
+    Finished,
+    Job,
+    Resumed,
+    Skipped,
+    Stage,
+    Started,
+)
 
 
 @dataclass(slots=True)
@@ -22,11 +32,18 @@ class Running:
     """Of its work that is done, in [0, 1]; None before that is known."""
     first_share: float = 0.0
     """What was done when this run took it up."""
+    first_analyzed_s: float = 0.0
+    """Likewise."""
 
     @property
     def worked_share(self) -> float:
         """Share of its work that this run has done."""
         return 0.0 if self.share is None else self.share - self.first_share
+
+    def resume(self, event: Resumed) -> None:
+        """Take note that an earlier run came so far."""
+        self.analyzed_s = self.first_analyzed_s = event.at_s
+        self.share = None  # the next progress tells where this one begins
 
     def advance(self, event: Advanced) -> None:
         """Take note of progress."""
@@ -70,7 +87,10 @@ class Pace:
         elif isinstance(event, Advanced):
             if recording in self._running:
                 self._running[recording].advance(event)
-        elif isinstance(event, Finished | Skipped | Failed):
+        elif isinstance(event, Resumed):
+            if recording in self._running:
+                self._running[recording].resume(event)
+        else:
             self._end(event)
 
     def _end(self, event: Finished | Skipped | Failed) -> None:
@@ -83,7 +103,8 @@ class Pace:
         if not isinstance(event, Skipped):  # what was done before says nothing of the pace
             self._worked_bytes += size * (1 - (running.first_share if running else 0))
         if isinstance(event, Finished):
-            self._ended_analyzed_s += event.summary.analyzed_s
+            before_s = running.first_analyzed_s if running else 0.0
+            self._ended_analyzed_s += event.summary.analyzed_s - before_s
 
     @property
     def running(self) -> list[Running]:
@@ -99,7 +120,9 @@ class Pace:
     @property
     def recording_s_per_s(self) -> float:
         """Seconds of recording that are analyzed in a second."""
-        analyzed_s = self._ended_analyzed_s + sum(one.analyzed_s for one in self.running)
+        analyzed_s = self._ended_analyzed_s + sum(
+            one.analyzed_s - one.first_analyzed_s for one in self.running
+        )
         return analyzed_s / max(1e-3, self._clock() - self._began_s)
 
     @property

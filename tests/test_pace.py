@@ -3,7 +3,18 @@ from pathlib import Path
 import pytest
 
 from fer_video.errors import VideoError
-from fer_video.events import Advanced, Event, Failed, Finished, Job, Made, Skipped, Started, Summary
+from fer_video.events import (
+    Advanced,
+    Event,
+    Failed,
+    Finished,
+    Job,
+    Made,
+    Resumed,
+    Skipped,
+    Started,
+    Summary,
+)
 from fer_video.files import Fingerprint
 from fer_video.pace import Pace
 
@@ -76,11 +87,14 @@ def test_what_was_done_before_does_not_make_the_pace_look_fast(tmp_path) -> None
     pace.update(Skipped(jobs[0], SEEN, Made(Fingerprint(1, "s"), "default", "m", {})))
     assert pace.left_s is None
     pace.update(Started(jobs[1]))
-    pace.update(Advanced(jobs[1], "analyze", 60.0, 100.0))  # an interrupted one, taken up there
+    pace.update(Advanced(jobs[1], "analyze", 30.0, 100.0))  # on the way to where it goes on
+    pace.update(Resumed(jobs[1], 60.0))
+    pace.update(Advanced(jobs[1], "analyze", 60.0, 100.0))
     clock.now_s = 8.0
     pace.update(Advanced(jobs[1], "analyze", 80.0, 100.0))
     assert pace.left_of(pace.running[0]) == pytest.approx(8.0)
     assert pace.left_s == pytest.approx((2000 + 200) * 8 / 200)
+    assert pace.recording_s_per_s == pytest.approx(20 / 8)
 
 
 def test_a_failure_is_done_too(tmp_path) -> None:
