@@ -42,7 +42,8 @@ class Running:
 
     def resume(self, event: Resumed) -> None:
         """Take note that an earlier run came so far."""
-        self.analyzed_s = self.first_analyzed_s = event.at_s
+        start_s = self.job.options.sample.start_s
+        self.analyzed_s = self.first_analyzed_s = event.at_s - start_s
         self.share = None  # the next progress tells where this one begins
 
     def advance(self, event: Advanced) -> None:
