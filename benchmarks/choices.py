@@ -33,6 +33,7 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
     "--detect-side 320": {"detect": {"detect_side_px": 320}},
     "--min-face 48": {"detect": {"min_face_px": 48}},
     "--min-face 96": {"detect": {"min_face_px": 96}},
+    "--model accurate": {"classify": {"model": "accurate"}},
 }
 """What a user writes, and the options of ``AnalysisOptions`` that it sets."""
 SAME_FACE_IOU = 0.3

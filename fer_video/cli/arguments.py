@@ -86,7 +86,13 @@ MinIou = Annotated[
 MaxGap = Annotated[
     float, typer.Option("--max-gap", help="Seconds a face may be lost and keep its identity.")
 ]
-Model = Annotated[str, typer.Option("--model", help="Name or folder of a model.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="Name or folder of a model; `fer-video models` lists those that are shipped.",
+    ),
+]
 BatchSize = Annotated[
     int,
     typer.Option("--batch-size", help="Crops that Keras classifies together; changes no number."),
