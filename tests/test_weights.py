@@ -18,11 +18,17 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(weights.find("default").folder, tmp_path / "copy"))
 
 
-def test_the_default_model_is_shipped_whole() -> None:
-    spec = weights.find("default")
+@pytest.mark.parametrize(
+    ("name", "most_parameters", "most_multiply_adds"),
+    [("default", 3_000_000, 45_000_000), ("accurate", 6_000_000, 200_000_000)],
+)
+def test_both_models_are_shipped_whole(
+    name: str, most_parameters: int, most_multiply_adds: int
+) -> None:
+    spec = weights.find(name)
     assert spec.labels == EMOTIONS
-    assert spec.parameters < 2_000_000
-    assert spec.multiply_adds < 80_000_000
+    assert spec.parameters <= most_parameters
+    assert spec.multiply_adds <= most_multiply_adds
     assert {"label", "label_without_copies", "ferplus", "ferplus_without_copies"} <= set(
         spec.metrics
     )

@@ -45,7 +45,7 @@ def test_one_model_shows_every_test_and_each_emotion(fer2013, ferplus, tmp_path)
     )
     assert (code, err) == (0, "")
     lines = shown.splitlines()
-    assert lines[0].startswith("default: compact_se_resnet, 1,075,008 parameters, ")
+    assert lines[0].startswith("default: slim_se_resnet, 534,253 parameters, ")
     assert lines[2].split() == [
         "label", "label_without_copies", "ferplus", "ferplus_without_copies",
     ]  # fmt: skip
