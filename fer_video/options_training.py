@@ -34,7 +34,7 @@ _SUITED_RATES: dict[Optimizer, _SuitedRate] = {
 class TrainOptions:
     """How a net is trained."""
 
-    net: str = "compact_se_resnet"
+    net: str = "slim_se_resnet"
     """A name in ``fer_video.nets.NETS``."""
     start_from: str = ""
     """Name or folder of a model of the same net to go on from; empty starts at random."""
