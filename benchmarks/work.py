@@ -27,6 +27,7 @@ from fer_video.detect import detect, picture_side_px
 from fer_video.encode import encode as encoded
 from fer_video.events import Advanced, Finished
 from fer_video.options import AnalysisOptions, OutputOptions, SampleOptions, ViewOptions
+from fer_video.options_limits import USUAL_LIMITS
 from fer_video.pipeline import analyze as table_of
 from fer_video.timeline import open_timeline
 from fer_video.track import track
@@ -111,7 +112,7 @@ def stages(recording: str) -> Figures:
     tools = _warm_up(recording, options)
     clock = _Clock()
     with ExitStack() as open_files:
-        opened = _ClockedRecording(Path(recording), open_files)
+        opened = _ClockedRecording(Path(recording), open_files, USUAL_LIMITS)
         opened.clock = clock
         side_px = picture_side_px(opened.info.side_px, detecting)
         frames = opened.frames(options.sample, detecting.detect_every_s, side_px)
