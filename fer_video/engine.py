@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from fer_video.errors import Bug, DiskFull, FerVideoError, MissingExtra, ModelError, OptionError
@@ -44,3 +45,13 @@ def attempt(work: Work, job: Job) -> Generator[Event]:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         yield Failed(job, Bug(job.source, reason, traceback.format_exc()))
+
+
+def again(job: Job) -> Job:
+    """Prepare a job for a second try: the first may have come to its end without being heard.
+
+    What it finished is then kept if it is true, and what it left half-done is gone on with.
+    """
+    if job.output.force:
+        return job
+    return replace(job, output=replace(job.output, resume=True))

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 
 import psutil
 
-from fer_video.engine import Stopped, Work, attempt
+from fer_video.engine import Stopped, Work, again, attempt
 from fer_video.errors import DAMAGED, FerVideoError, WorkerLost
 from fer_video.events import Event, Failed, Job
 from fer_video.options import WorkOptions
@@ -73,7 +73,7 @@ class ProcessEngine:
                 else:
                     yield event
             for job in lost:
-                yield from crew.run([job], 1, interruptions)
+                yield from crew.run([again(job)], 1, interruptions)
         if interruptions:
             raise KeyboardInterrupt
 

@@ -12,10 +12,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
-from fer_video.engine import Work
+from fer_video.engine import Work, again
 from fer_video.errors import Bug, FerVideoError, WorkerLost
 from fer_video.events import Advanced, Event, Failed, Finished, Job, Skipped
 from fer_video.nodes import Needs, lack_of, unfit
@@ -75,7 +74,7 @@ class ClusterEngine:
                 else:
                     yield event
             for job in killed:
-                yield from self._done(work, [job], interruptions)
+                yield from self._done(work, [again(job)], interruptions)
         if interruptions:
             raise KeyboardInterrupt
 
@@ -98,7 +97,7 @@ class ClusterEngine:
                     job = running.pop(stream)
                 if event is None and not stopping:
                     event = self._given_up(job)
-                    waiting.extendleft([] if event else [_again(job)])
+                    waiting.extendleft([] if event else [again(job)])
                 if event is not None:
                     yield event
 
@@ -136,11 +135,6 @@ class ClusterEngine:
         reason = f"the work on it was lost {self._lost[job.name]} times, with its machine or for "
         reason += "lack of memory: see `ray status`"
         return Failed(job, WorkerLost(job.source, reason))
-
-
-def _again(job: Job) -> Job:
-    """Let a job replace what its first try may have finished without being heard."""
-    return replace(job, output=replace(job.output, force=not job.output.resume))
 
 
 def _do(

@@ -116,13 +116,13 @@ def test_recordings_and_results_at_an_address_are_those_of_one_machine(
         key=KEY, secret=SECRET, endpoint_url=machines.env["AWS_ENDPOINT_URL"],
         skip_instance_cache=True, use_listings_cache=False,
     )  # fmt: skip
-    store.mkdir("lab")
-    store.put(str(folder / "in"), "lab/in", recursive=True)
-    found = machines.analyze("s3://lab/in", "--spool", tmp_path, "--out", "s3://lab/out")
-    named = [[line.replace(str(folder), "s3://lab") for line in lines] for lines in local[1:]]
+    store.mkdir("cluster")
+    store.put(str(folder / "in"), "cluster/in", recursive=True)
+    found = machines.analyze("s3://cluster/in", "--spool", tmp_path, "--out", "s3://cluster/out")
+    named = [[line.replace(str(folder), "s3://cluster") for line in lines] for lines in local[1:]]
     assert found == (local[0], *named)
-    made = store.find("lab/out/timelines")
-    assert {path.removeprefix("lab/out/timelines/"): store.cat(path) for path in made} == contents(
+    made = store.find("cluster/out/timelines")
+    assert {path.removeprefix("cluster/out/timelines/"): store.cat(path) for path in made} == contents(
         folder / "local"
     )
 

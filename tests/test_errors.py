@@ -20,6 +20,7 @@ SAMPLES = [
     errors.Partial(Path("a.mp4"), "2 corrupt frames were skipped"),
     errors.DataError(Path("a.csv"), "no rows"),
     errors.TrainError("the loss is not a number"),
+    errors.ClusterError("node7 cannot take part: it has no model"),
 ]
 
 

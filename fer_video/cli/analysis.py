@@ -252,7 +252,7 @@ def _raise_failures(report: Any, are_many: bool) -> None:
     if report.failed:
         names = tuple(event.job.name for event in report.failed)
         raise SomeFailed(names, report.n_recordings)
-    for event in report.finished:
+    for event in (*report.finished, *report.skipped):
         if event.summary.partial and not are_many:
             raise Partial(event.job.recording, event.summary.loss)
 
