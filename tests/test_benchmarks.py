@@ -32,6 +32,13 @@ def test_the_table_of_experiments_is_that_of_the_stored_notes() -> None:
     assert script["BEGIN"] + script["table"]() + script["END"] in page
 
 
+def test_the_table_of_mixes_is_that_of_the_stored_notes(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    script = runpy.run_path(str(BENCHMARKS / "mixes.py"))
+    begin, end = script["replace_table"].__globals__["marks"](script["NAME"])
+    assert begin + script["table"]() + end in script["ACCURACY"].read_text("utf-8")
+
+
 def test_an_experiment_is_noted_with_what_repeats_it(tmp_path, monkeypatch) -> None:
     script = runpy.run_path(str(EXPERIMENTS))
     monkeypatch.setitem(script["note"].__globals__, "NOTES", tmp_path)
