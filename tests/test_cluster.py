@@ -122,9 +122,9 @@ def test_recordings_and_results_at_an_address_are_those_of_one_machine(
     named = [[line.replace(str(folder), "s3://cluster") for line in lines] for lines in local[1:]]
     assert found == (local[0], *named)
     made = store.find("cluster/out/timelines")
-    assert {path.removeprefix("cluster/out/timelines/"): store.cat(path) for path in made} == contents(
-        folder / "local"
-    )
+    assert {
+        path.removeprefix("cluster/out/timelines/"): store.cat(path) for path in made
+    } == contents(folder / "local")
 
 
 VERDICTS = """
