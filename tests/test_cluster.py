@@ -34,6 +34,8 @@ if importlib.util.find_spec("ray") is None:
 s3fs = pytest.importorskip("s3fs", reason='needs pip install "fer-video[remote]"')
 moto_server = pytest.importorskip("moto.server", reason='needs pip install "fer-video[dev]"')
 
+pytestmark = pytest.mark.long  # Ray takes half a minute to start, and minutes on a busy machine
+
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[Machines]:
