@@ -8,21 +8,18 @@ layer. What a net answers comes out as one: edges, points where there are some, 
 
 import argparse
 import hashlib
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from statistics import median
+from time import process_time
 
 import numpy as np
-from machine import table
+from machine import milliseconds, table
 
 from fer_video.backend import keras
 from fer_video.litert import Graph
 from fer_video.quiet import quiet_startup
 
 layers = keras.layers
-RUNS = 30
 Pool = tuple[int, str] | None
 """What follows a convolution: side of the windows of which the maximum is taken, and padding."""
 NETS: dict[str, tuple[tuple[int, ...], tuple[Pool, ...]]] = {
@@ -56,7 +53,7 @@ def _converted(name: str, folder: Path) -> list[str]:
     with_package = partial(model, (pixels - 127.5) / 128)
     with_lite = partial(Graph(path.read_bytes(), path.name), pixels)
     apart = np.abs(with_lite()[0] - np.concatenate(with_package(), axis=-1)).max()
-    times = [f"{milliseconds(compute):.2f}" for compute in (with_package, with_lite)]
+    times = [f"{milliseconds(compute, process_time):.2f}" for compute in (with_package, with_lite)]
     return [name, *times, f"{apart:.1g}", hashlib.sha256(path.read_bytes()).hexdigest()]
 
 
@@ -97,17 +94,6 @@ def _set(layer: keras.Layer, x: keras.KerasTensor, *weights: np.ndarray) -> kera
     y = layer(x)
     layer.set_weights(list(weights))
     return y
-
-
-def milliseconds(compute: Callable[[], object]) -> float:
-    """Time of all cores, median of some runs."""
-    compute()
-    taken_s = []
-    for _ in range(RUNS):
-        started_s = time.process_time()
-        compute()
-        taken_s.append(time.process_time() - started_s)
-    return 1e3 * median(taken_s)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ Keras in the order in which the file has them; the three maps of each scale come
 """
 
 import argparse
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from statistics import median
+from time import thread_time
 
 import cv2
 import numpy as np
+from machine import milliseconds
 
 from fer_video.backend import keras
 from fer_video.litert import Graph
@@ -22,7 +22,6 @@ from fer_video.quiet import quiet_startup
 
 layers = keras.layers
 SIZES_PX = ((640, 384), (320, 192))
-RUNS = 30
 MAPS = ("cls", "bbox", "obj", "kps")
 """Of one scale, in the order in which they come out as one."""
 
@@ -48,8 +47,8 @@ def main() -> None:
             np.abs(lite.reshape(reference.shape) - reference).max()
             for lite, reference in zip(largest_first(with_lite()), with_opencv(), strict=True)
         ]
-        print(f"| {width_px}x{height_px} | {milliseconds(with_opencv):.2f} "
-              f"| {milliseconds(with_lite):.2f} | {max(apart):.1g} |")  # fmt: skip
+        print(f"| {width_px}x{height_px} | {milliseconds(with_opencv, thread_time):.2f} "
+              f"| {milliseconds(with_lite, thread_time):.2f} | {max(apart):.1g} |")  # fmt: skip
 
 
 def rebuilt(opencv: cv2.dnn.Net) -> keras.Model:
@@ -123,17 +122,6 @@ def answers_of_opencv(opencv: cv2.dnn.Net, picture: np.ndarray) -> list[np.ndarr
 def largest_first(maps: list[np.ndarray]) -> list[np.ndarray]:
     """Put the maps in the order of their strides."""
     return sorted(maps, key=lambda one: -one.size)
-
-
-def milliseconds(compute: Callable[[], object]) -> float:
-    """Time of one thread, median of some runs."""
-    compute()
-    taken_s = []
-    for _ in range(RUNS):
-        started_s = time.thread_time()
-        compute()
-        taken_s.append(time.thread_time() - started_s)
-    return 1e3 * median(taken_s)
 
 
 if __name__ == "__main__":
