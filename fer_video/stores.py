@@ -196,7 +196,15 @@ def _told(kind: type[VideoError] | type[OutputError], address: str) -> Iterator[
     except FerVideoError:
         raise
     except Exception as error:
+        _forget(address)
         raise kind(address, _reason(error)) from None
+
+
+def _forget(address: str) -> None:
+    """Let the next try look for credentials anew: fsspec keeps stores as it first made them."""
+    import fsspec
+
+    fsspec.get_filesystem_class(scheme_of(address)).clear_instance_cache()
 
 
 def _reason(error: Exception) -> str:

@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from fer_video import cli, read_timeline
+from fer_video.errors import VideoError
+from fer_video.stores import files_at
 from tests.scenes import Square, picture, steady, write_video
 
 s3fs = pytest.importorskip("s3fs", reason='needs pip install "fer-video[remote]"')
@@ -29,7 +31,10 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def lab(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["s3fs.S3FileSystem"]:
-    """Make an empty bucket ``lab``; the environment says where, and has the credentials."""
+    """Make an empty bucket ``lab``; the environment says where, and alone has the credentials."""
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -131,6 +136,18 @@ def test_what_cannot_work_on_s3_gets_one_line_before_any_work(lab, tmp_path: Pat
     assert not lab.exists("nobody")
     assert lab.find("lab/results") == []
     assert not (tmp_path / "spool").exists()
+
+
+def test_credentials_that_come_after_a_refusal_are_taken_in_the_same_process(
+    lab, tmp_path: Path, monkeypatch
+) -> None:
+    fill(lab, tmp_path)
+    s3fs.S3FileSystem.clear_instance_cache()  # as in a process that has not used a store yet
+    with monkeypatch.context() as without:
+        without.delenv("AWS_ACCESS_KEY_ID")
+        with pytest.raises(VideoError, match="there are no credentials for it in the environment"):
+            files_at("s3://lab/visits")
+    assert len(files_at("s3://lab/visits")) == 3
 
 
 def test_a_store_that_does_not_answer_is_named_without_its_secrets(lab, monkeypatch) -> None:
