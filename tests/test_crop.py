@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from fer_video.crop import brightness, crop_face, sharpness
-from fer_video.types import CropSpec
+from fer_video.types import Box, CropSpec, Face
+from tests.straightforward import whole_crop
 
 LANDMARKS = np.array([[40, 50], [80, 50], [60, 72], [44, 90], [76, 90]], np.float32)
 SPEC = CropSpec()
@@ -54,6 +55,18 @@ def test_near_and_far_faces_give_the_same_crop() -> None:
     doubled = cv2.resize(marked(LANDMARKS), None, fx=3, fy=3, interpolation=cv2.INTER_LINEAR)
     far = crop_face(doubled, (LANDMARKS + 0.5) * 3 - 0.5, SPEC)
     assert np.abs(near - far).mean() < 3
+
+
+def test_a_face_that_is_made_smaller_beforehand_gives_the_crop_of_all_its_pixels() -> None:
+    rng = np.random.default_rng(1)
+    picture = cv2.resize(rng.integers(0, 256, (40, 50), np.uint8), (1001, 803))
+    places = ((0, 0), (-350, 0), (560, 380), (5000, 0))  # within, across two edges, and outside
+    for shift in places:
+        for angle_deg in (0, 25):
+            points = turned(LANDMARKS * 6, angle_deg) + np.float32(shift)
+            face = Face(Box(0, 0, 1, 1), 1.0, points)
+            fast, whole = crop_face(picture, points, SPEC), whole_crop(picture, face, SPEC, True)
+            assert np.abs(fast.astype(int) - whole).mean() < 3
 
 
 def test_a_margin_shows_more_around_the_face() -> None:
