@@ -66,7 +66,7 @@ def test_a_face_that_is_made_smaller_beforehand_gives_the_crop_of_all_its_pixels
             points = turned(LANDMARKS * 6, angle_deg) + np.float32(shift)
             face = Face(Box(0, 0, 1, 1), 1.0, points)
             fast, whole = crop_face(picture, points, SPEC), whole_crop(picture, face, SPEC, True)
-            assert np.abs(fast.astype(int) - whole).mean() < 3
+            assert np.abs(fast.astype(int) - whole).max() < 14
 
 
 def test_a_margin_shows_more_around_the_face() -> None:
