@@ -1,18 +1,15 @@
 """Flip bits of recordings and see that `fer-video analyze` keeps its promises about broken files.
 
-    python benchmarks/flips.py --json benchmarks/results/flips.json
-
-Small recordings in the containers and codecs that people have are broken by chance, from a seed:
-bits are flipped, runs of bytes are overwritten, emptied, left out or repeated, ends are cut off.
-The real command analyzes them all; then its manifest and its results are held against what
-docs/reliability.md promises. Whatever breaks a promise is named by its seed, which makes it again.
+Run by ``robustness.py``, not by hand. Small recordings in the containers and codecs that people
+have are broken by chance, from a seed: bits are flipped, runs of bytes are overwritten, emptied,
+left out or repeated, ends are cut off. The real command analyzes them all; then its manifest and
+its results are held against what docs/reliability.md promises. Whatever breaks a promise is named
+by its seed, which makes it again.
 """
 
-import argparse
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +18,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from machine import Figures, machine, show, table
+from machine import Figures, table
 
 from fer_video import read_timeline
 from fer_video.errors import FerVideoError
@@ -56,20 +53,6 @@ _OPTIONS = {
 }
 _HEADER_BYTES = 1024
 _EXIT_CODES = {"ok": {0}, "partial": {10}, "failed": {3, 11}}
-
-
-def main() -> None:
-    """Break recordings, analyze them and show what became of them; 1 if a promise was broken."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0, help="Number of the first case.")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="Where to write the figures.")
-    wanted = parser.parse_args()
-    found_on = machine()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = {"machine": found_on} | run(Path(folder), wanted.cases, wanted.seed)
-    show(figures, markdown(figures), wanted.json)
-    sys.exit(bool(figures["broken_promises"]))
 
 
 def run(folder: Path, n_cases: int, first_seed: int) -> Figures:
@@ -259,7 +242,3 @@ def markdown(figures: Figures) -> str:
     ]
     told = "".join(f"\n* {what}" for what in figures["broken_promises"])
     return table([f"of {figures['cases']} broken recordings", ""], rows) + told
-
-
-if __name__ == "__main__":
-    main()

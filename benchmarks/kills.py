@@ -1,22 +1,18 @@
 """Does a run that is killed go on to the very timeline of one that never was?
 
-    python benchmarks/kills.py [--kills 50] [--recording talk.mp4] [--seed 0]
-
-It analyzes a recording once, and keeps the timeline. Then, again and again, it starts the same
-command anew, kills it at a random moment (all of its processes, as a power cut does, or only the
-one that works, as an exhausted machine does), starts it again, and compares the bytes of the two
-timelines. A run may be killed several times before it comes to its end. Without a recording it
-draws one.
+Run by ``robustness.py``, not by hand. It analyzes a recording once, and keeps the timeline. Then,
+again and again, it starts the same command anew, kills it at a random moment (all of its
+processes, as a power cut does, or only the one that works, as an exhausted machine does), starts
+it again, and compares the bytes of the two timelines. A run may be killed several times before it
+comes to its end.
 """
 
-import argparse
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,6 +22,7 @@ from typing import NamedTuple
 
 import psutil
 from clips import SIZES_PX, make_clip
+from machine import Figures, table
 
 SECONDS = 20.0
 """Length of the recording that is drawn."""
@@ -46,35 +43,12 @@ class Killed(NamedTuple):
     was removed, and nothing else."""
 
 
-def main() -> None:
-    """Kill, resume, compare; the exit code is 1 if any timeline differs."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--recording", type=Path, help="Without it, one is drawn.")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("words", nargs="*", help="More options of the command, after --.")
-    wanted = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        recording = wanted.recording or drawn(Path(folder))
-        runs = []
-        for run in killed_runs(recording, Path(folder), wanted.kills, wanted.seed, wanted.words):
-            print(run, flush=True)
-            runs.append(run)
-    wrong = [run for run in runs if not run.same]
-    resumed = sum(run.resumed for run in runs)
-    print(f"{sum(run.kills for run in runs)} kills in {len(runs)} runs, {resumed} times resumed")
-    print(f"{len(runs) - len(wrong)} of {len(runs)} timelines are the same, byte for byte")
-    sys.exit(bool(wrong))
-
-
 def drawn(folder: Path) -> Path:
     """Draw a recording of two people."""
     return make_clip(folder / "drawn.mp4", SIZES_PX["360p"], faces=2, seconds=SECONDS)
 
 
-def killed_runs(
-    recording: Path, folder: Path, n_kills: int, seed: int, words: list[str] | None = None
-) -> Iterator[Killed]:
+def killed_runs(recording: Path, folder: Path, n_kills: int, seed: int) -> Iterator[Killed]:
     """Kill runs over a recording until that was done ``n_kills`` times.
 
     Args:
@@ -82,9 +56,8 @@ def killed_runs(
         folder: For the timelines.
         n_kills: In all runs together.
         seed: Decides when, and which processes.
-        words: More options of the command.
     """
-    command = [sys.executable, "-m", "fer_video", "analyze", str(recording), *(words or ())]
+    command = [sys.executable, "-m", "fer_video", "analyze", str(recording)]
     command += ["--quiet", "--json", "--checkpoint-every", str(CHECKPOINT_EVERY_S)]
     whole = folder / "whole" / "t.parquet"
     told = subprocess.run([*command, "--out", whole], check=True, capture_output=True, text=True)
@@ -150,5 +123,23 @@ def _kill(running: "subprocess.Popen[str]", only_worker: bool) -> None:
             os.killpg(running.pid, signal.SIGKILL)
 
 
-if __name__ == "__main__":
-    main()
+def figures_of(runs: list[Killed]) -> Figures:
+    """Sum up what became of the runs."""
+    return {
+        "runs": len(runs),
+        "kills": sum(run.kills for run in runs),
+        "resumed": sum(run.resumed for run in runs),
+        "different": sum(not run.same for run in runs),
+        "hidden_folders_left": sum(bool(run.left) for run in runs),
+    }
+
+
+def markdown(figures: Figures) -> str:
+    """Write it as a table."""
+    rows = [
+        ["runs that had to be started again", str(figures["runs"])],
+        ["went on from a checkpoint", f"{figures['resumed']} times"],
+        ["timelines that differ from that of a run never killed", str(figures["different"])],
+        ["left a hidden folder beside the whole timeline", str(figures["hidden_folders_left"])],
+    ]
+    return table([f"after {figures['kills']} kills", ""], rows)

@@ -1,4 +1,4 @@
-"""Bits of recordings flipped by chance; benchmarks/flips.py does the same thousands of times."""
+"""Bits of recordings flipped by chance; benchmarks/robustness.py does so thousands of times."""
 
 import random
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_what_the_run_left_behind_is_named(tmp_path: Path) -> None:
 
 
 def test_the_page_shows_the_stored_figures() -> None:
-    figures = machine.stored("flips")
+    figures = machine.stored("robustness")["flips"]
     assert figures["broken_promises"] == []
     verdicts = figures["verdicts"]
     assert f"{figures['cases']:,} broken recordings" in PAGE
