@@ -12,7 +12,7 @@ from fer_video.jobs import check_outputs
 from fer_video.options import AnalysisOptions
 from fer_video.pipeline import Analysis, Tools, load_tools, open_analysis
 from fer_video.provenance import Tally
-from fer_video.resume import Kept, kept, made_of
+from fer_video.resume import Kept, kept, made_of, set_aside
 from fer_video.samples import PositionLost
 from fer_video.timeline import Provenance, open_timeline, read_timeline
 from fer_video.transfer import on_copies, with_earlier_timeline
@@ -48,6 +48,8 @@ def _missing(job: Job, before: Kept) -> set[Kind]:
 
 
 def _analyze(before: Kept, job: Job) -> Generator[Event, None, Event]:
+    if before.misleads:
+        set_aside(job)
     provenance = before.provenance or (yield from _write_timeline(job))
     clear(job)
     summary = Summary(**provenance["seen"])

@@ -27,6 +27,7 @@ _PART_BYTES = 200
 """Longest part of a result's path without its suffix; file systems hold 255 bytes."""
 
 
+TIMELINES = "timelines"
 UNFINISHED = ".unfinished"
 """Folder in that of the results: Polars and DuckDB read every file among the timelines, also one
 that is hidden or still being written."""
@@ -88,7 +89,7 @@ def _job(source: Source, plan: Plan) -> Job:
     return Job(
         recording,
         source.name,
-        timeline=folder / "timelines" / f"{name}.{wanted.table}",
+        timeline=folder / TIMELINES / f"{name}.{wanted.table}",
         video=folder / "videos" / f"{name}.mp4" if wanted.videos else None,
         plot=folder / "plots" / f"{name}.png" if wanted.plots else None,
         options=plan.options,

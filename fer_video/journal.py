@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from fer_video import __version__, manifest, stores
 from fer_video.addresses import Place
-from fer_video.errors import DataError, FerVideoError, Partial
+from fer_video.errors import DataError, FerVideoError, OutputError, Partial
 from fer_video.events import Event, Failed, Finished, Job, Made, Skipped, Started, Summary
 from fer_video.files import remove_leftovers
 from fer_video.manifest import MANIFEST_FILE, Attempt, Run
@@ -30,8 +30,11 @@ class Ledger:
         """Add a line to the manifest.
 
         Raises:
-            OutputError: It cannot be written or put to its address.
+            OutputError: It cannot be written or put to its address, or was removed meanwhile.
         """
+        if isinstance(entry, Attempt) and not self.path.exists():
+            reason = "it was removed while the run went on; the same command makes all anew"
+            raise OutputError(self.path, reason)
         manifest.append(self.path, entry)
         if self.address:
             stores.put(self.path, self.address)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from fer_video import stores
-from fer_video.errors import DataError, FerVideoError
+from fer_video.errors import DataError, FerVideoError, cannot_write
 from fer_video.events import Job, Made, Summary
 from fer_video.files import Fingerprint, Kind, fingerprint_of, sha256_of
+from fer_video.jobs import TIMELINES
 from fer_video.manifest import Output
 from fer_video.options import (
     AnalysisOptions,
@@ -25,9 +26,14 @@ from fer_video.options import (
     ViewOptions,
 )
 from fer_video.provenance import REVISION
+from fer_video.storage import json_beside
 from fer_video.stores import Stored
 from fer_video.timeline import Provenance, check_whole, read_provenance
 from fer_video.weights import ModelSpec
+
+OUTDATED = "outdated"
+"""Folder in that of the results."""
+_CHANGED, _DAMAGED = "changed recording", "damaged timeline"
 
 _SHOWN: Mapping[Kind, tuple[str, ...]] = {
     "video": ("language", "smooth_s"),
@@ -46,6 +52,14 @@ class Kept:
     """Those that are still true, by kind."""
     fault: str = ""
     """Why one of the others cannot be kept; empty if nothing was there."""
+
+    @property
+    def misleads(self) -> bool:
+        """Whether the timeline that is there is no timeline of this recording, or cannot be read.
+
+        One of other options or another model is true of what it says.
+        """
+        return self.fault in (_CHANGED, _DAMAGED)
 
 
 class _Untrue(Exception):
@@ -87,14 +101,14 @@ def _kept_timeline(job: Job, model: ModelSpec) -> tuple[Provenance, Output]:
         _check_made(made, job, model)
         timeline = _output(path, work_of(made))
         if earlier and earlier.made_from == timeline.made_from and earlier != timeline:
-            raise _Untrue("damaged timeline")
+            raise _Untrue(_DAMAGED)
         if earlier == timeline:
             timeline = earlier  # which knows what a store says of it
         check_whole(path, job.name)
         if not _is_source(job, made["source"]["sha256"]):
-            raise _Untrue("changed recording")
+            raise _Untrue(_CHANGED)
     except (DataError, KeyError, TypeError) as error:
-        raise _Untrue("damaged timeline") from error
+        raise _Untrue(_DAMAGED) from error
     except OSError as error:  # the work itself says it better
         raise _Untrue("unreadable file") from error
     return made, timeline
@@ -105,7 +119,7 @@ def _check_made(made: Provenance, job: Job, model: ModelSpec) -> None:
     if made.get("revision") != REVISION:
         raise _Untrue("other version of fer-video")
     if made["source"]["bytes"] != job.size_bytes:
-        raise _Untrue("changed recording")
+        raise _Untrue(_CHANGED)
     if (made["model"]["sha256"], made["model"]["lite_sha256"]) != (model.sha256, model.lite_sha256):
         raise _Untrue("other model")
     recorded = _recorded(made["options"])
@@ -162,6 +176,25 @@ def _is_version(stored: Stored, output: Output) -> bool:
 
 def _earlier(job: Job, kind: Kind) -> Output | None:
     return job.earlier.outputs.get(kind) if job.earlier else None
+
+
+def set_aside(job: Job) -> None:
+    """Take a timeline that misleads out of the data set, whatever becomes of the next one.
+
+    Raises:
+        OutputError: It cannot be moved.
+    """
+    if job.scratch is None or not job.timeline.exists():
+        return
+    results = job.scratch.parent
+    for path in (job.timeline, json_beside(job.timeline)):
+        if path.exists():
+            aside = results / OUTDATED / path.relative_to(results / TIMELINES)
+            try:
+                aside.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(aside)
+            except OSError as error:
+                raise cannot_write(aside, error) from error
 
 
 def made_of(job: Job, provenance: Provenance, kept: Mapping[Kind, Output]) -> Made:

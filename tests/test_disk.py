@@ -4,6 +4,8 @@ import errno
 import os
 import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +127,25 @@ def test_results_whose_folder_is_removed_meanwhile_fail_by_themselves(
         f"cannot write {out / 'a.parquet'}: its folder was removed while it was written"
     )
     assert files(tmp_path) == []
+
+
+def test_a_run_whose_results_are_removed_meanwhile_ends_with_one_line(
+    recordings: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ["analyze", recordings, "--out", out, "--jobs", 1, "--quiet"]
+    command = [sys.executable, "-m", "fer_video", *map(str, words)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        while not list(out.glob(".unfinished/*")):
+            time.sleep(0.01)
+        while out.exists():  # what is being written may come back at once
+            shutil.rmtree(out, ignore_errors=True)
+        err = running.communicate()[1]
+    assert running.returncode == 6
+    assert err == (
+        f"fer-video: cannot write {out / MANIFEST_FILE}: it was removed while the run went on; "
+        "the same command makes all anew\n"
+    )
 
 
 def events_with(job: Job, then) -> Iterator[object]:

@@ -203,6 +203,27 @@ def test_other_options_or_another_model_make_all_again(folder: Path) -> None:
     assert analyze(folder, "--fps", 5, "--model", model)[1][-1] == "made again: 2 (other model)"
 
 
+def test_a_timeline_of_what_a_recording_was_leaves_the_data_set_also_if_no_other_comes(
+    folder: Path,
+) -> None:
+    analyze(folder)
+    timeline = folder / "out" / "timelines" / "a.mp4.parquet"
+    whole = timeline.read_bytes()
+    (folder / "in" / "a.mp4").write_bytes(b"no video any more")
+    code, said = analyze(folder)
+    assert (code, said[1].split(":")[0]) == (7, "failed")
+    assert not timeline.exists()
+    assert (folder / "out" / "outdated" / "a.mp4.parquet").read_bytes() == whole
+
+
+def test_a_timeline_of_other_options_stays_until_the_next_one_is_whole(folder: Path) -> None:
+    analyze(folder)
+    before = contents(folder)
+    code, _ = analyze(folder, "--fps", 1, "--max-frames", 1)
+    assert code == 7
+    assert contents(folder) == before
+
+
 def test_force_makes_all_again(folder: Path) -> None:
     analyze(folder)
     code, said = analyze(folder, "--force")
