@@ -61,7 +61,13 @@ class Checkpoint:
 
 
 def folder_of(job: Job) -> Path:
-    """Where the checkpoint of a job lies: hidden, beside the timeline if there is no scratch."""
+    """Where the checkpoint of a job lies: hidden, beside the timeline if there is no scratch.
+
+    That of results which go to a store lies in the spool, and outlives the copies there.
+    """
+    if job.remote is not None and job.remote.results:
+        copies = job.remote.copies
+        return unfinished_folder(copies.parent, f"{copies.name}\n{job.timeline.name}")
     parent = job.scratch or job.timeline.parent
     return unfinished_folder(parent, f"{job.name}\n{job.timeline.name}")
 
@@ -118,9 +124,7 @@ class Checkpoints:
             work: From ``work_of``.
             emotions: Labels of the model, in its order.
         """
-        # what goes to a store is made in the spool, which is given back
-        is_local = job.remote is None or not job.remote.results
-        self._every_s = job.output.checkpoint_every_s if work and is_local else 0.0
+        self._every_s = job.output.checkpoint_every_s if work else 0.0
         self._folder = folder_of(job)
         self._job, self._work, self._emotions = job, work, tuple(emotions)
         self._saved_s = job.options.sample.start_s

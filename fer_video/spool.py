@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from fer_video.errors import MissingExtra, OutputError, VideoError
 from fer_video.events import Job, Remote
+from fer_video.files import remove_leftovers
 from fer_video.options import SpoolOptions
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _try_to_take(job: Job, remote: Remote) -> "FileLock | None":
     spool = remote.copies.parent
     with _lock(_entrance(spool)):
         _remove_abandoned(spool)
-        others_bytes = sum(path.stat().st_size for path in spool.rglob("*") if path.is_file())
+        others_bytes = _copied_bytes(spool)
         free_bytes = shutil.disk_usage(spool).free
         if not others_bytes and remote.size_bytes > free_bytes:
             reason = f"it has {remote.size_bytes / _GB:.1f} GB, and the disk of {spool} has only "
@@ -97,6 +98,13 @@ def _try_to_take(job: Job, remote: Remote) -> "FileLock | None":
         return held
 
 
+def _copied_bytes(spool: Path) -> int:
+    """Add up the copies; checkpoints, which are hidden, wait for no job to end."""
+    copies = (folder for folder in spool.iterdir() if not folder.name.startswith("."))
+    files = (path for folder in copies for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files)
+
+
 def _reserve(path: Path, n_bytes: int) -> None:
     """Make a file of that length, without content, for others to count."""
     path.parent.mkdir()
@@ -110,6 +118,7 @@ def _make_spool(spool: Path) -> None:
     # in a folder for everybody's temporary files, somebody else may have made it, or a link
     if not stat.S_ISDIR(about.st_mode) or (hasattr(os, "getuid") and about.st_uid != os.getuid()):
         raise OutputError(spool, "it is somebody else's: name another folder with --spool")
+    remove_leftovers(spool)
 
 
 def _remove_abandoned(spool: Path) -> None:

@@ -406,11 +406,19 @@ def part_rows(path: Path) -> list[list[storage.Row]]:
     return list(rows.values())
 
 
-def test_results_that_go_to_a_store_have_no_checkpoints(talk: Path, tmp_path: Path) -> None:
+def test_checkpoints_of_results_that_go_to_a_store_outlive_the_copies(
+    talk: Path, tmp_path: Path
+) -> None:
+    job = job_for(talk, tmp_path / "spool" / "copies" / "results" / "t.parquet")
+    store = Remote(tmp_path / "spool" / "copies", 10**9, results="s3://lab/results")
+    assert folder_of(replace(job, remote=store)).parent == tmp_path / "spool"
+    other = replace(store, copies=tmp_path / "spool" / "others")
+    assert folder_of(replace(job, remote=other)) != folder_of(replace(job, remote=store))
+
+
+def test_what_cannot_be_known_again_has_no_checkpoints(talk: Path, tmp_path: Path) -> None:
     job = job_for(talk, tmp_path / "t.parquet")
     assert Checkpoints(job, "work", ()).snapshot_every_s == 1.0
-    away = replace(job, remote=Remote(tmp_path, 10**9, results="s3://lab/results"))
-    assert Checkpoints(away, "work", ()).snapshot_every_s == math.inf
     assert Checkpoints(job, "", ()).snapshot_every_s == math.inf
 
 

@@ -1,11 +1,15 @@
 """The command on object storage: moto's S3, spoken to over HTTP."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clips import make_clip
 from typer.testing import CliRunner
 
 from fer_video import cli, read_timeline
@@ -113,6 +117,26 @@ def test_recordings_on_s3_become_timelines_here_as_if_they_lay_here(lab, tmp_pat
     assert command("analyze", tmp_path / "a.mp4", "--out", tmp_path / "a.parquet")[0] == 0
     spooled = tmp_path / "results" / "timelines" / "a.mp4.parquet"
     assert spooled.read_bytes() == (tmp_path / "a.parquet").read_bytes()
+
+
+def test_a_killed_analysis_whose_results_go_to_s3_goes_on_where_it_was(lab, tmp_path: Path) -> None:
+    make_clip(tmp_path / "a.mp4", (480, 270), faces=2, seconds=40)
+    lab.put_file(str(tmp_path / "a.mp4"), "lab/in/a.mp4")
+    spool = tmp_path / "spool"
+    words = ["analyze", "s3://lab/in", "--out", "s3://lab/out", "--spool", spool,
+             "--checkpoint-every", 1]  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-m", "fer_video", *map(str, words), "--quiet"], start_new_session=True
+    ) as running:
+        while not list(spool.rglob("checkpoint.json")):
+            time.sleep(0.01)
+        os.killpg(running.pid, signal.SIGKILL)
+    code, out, err = command_apart(*words)
+    assert (code, "a.mp4: goes on at 0:00:" in out + err) == (0, True)
+    assert command("analyze", tmp_path / "a.mp4", "--out", tmp_path / "a.parquet")[0] == 0
+    made = lab.cat_file("lab/out/timelines/a.mp4.parquet")
+    assert made == (tmp_path / "a.parquet").read_bytes()
+    assert [path.name for path in spool.rglob("*")][1:] == ["entrance.lock"]
 
 
 def test_what_cannot_work_on_s3_gets_one_line_before_any_work(lab, tmp_path: Path) -> None:
