@@ -4,10 +4,14 @@
 
 Each choice is timed as in benchmarks/speed.py. Its timeline is then held beside that of the
 defaults: how many of their faces it has at the moments that both sampled, how well the boxes lie on
-one another, and by how much the probabilities differ.
+one another, and by how much the probabilities differ. ``float32`` is the default model without its
+file for LiteRT: Keras runs it, with weights of 32 bits instead of eight.
 """
 
 import argparse
+import json
+import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,8 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from machine import Figures, machine, middle, show, table
+from matching import pairs
 from work import measure
 
+from fer_video import weights
 from fer_video.timeline import emotions_of, read_timeline
 from fer_video.types import Box
 
@@ -34,10 +40,9 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
     "--min-face 48": {"detect": {"min_face_px": 48}},
     "--min-face 96": {"detect": {"min_face_px": 96}},
     "--model accurate": {"classify": {"model": "accurate"}},
+    "--model float32": {"classify": {"model": "float32"}},
 }
 """What a user writes, and the options of ``AnalysisOptions`` that it sets."""
-SAME_FACE_IOU = 0.3
-"""Detectors draw their boxes differently, but two people sit apart."""
 
 _BOX = ["left", "top", "right", "bottom"]
 
@@ -59,6 +64,8 @@ def try_all(recording: Path, runs: int) -> list[Figures]:
     """Analyze with each choice, all in turn."""
     seconds: dict[str, list[float]] = {choice: [] for choice in CHOICES}
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["FER_VIDEO_MODELS"] = folder
+        write_float32(Path(folder) / "float32")
         outs = {choice: Path(folder) / f"{at}.parquet" for at, choice in enumerate(CHOICES)}
         for _ in range(runs):
             for choice, options in CHOICES.items():
@@ -69,6 +76,16 @@ def try_all(recording: Path, runs: int) -> list[Figures]:
         {"choice": choice, "seconds": seconds[choice], **agreement(tables["defaults"], found)}
         for choice, found in tables.items()
     ]
+
+
+def write_float32(folder: Path) -> None:
+    """Copy the default model without its file for LiteRT."""
+    shipped = weights.find("default")
+    folder.mkdir()
+    shutil.copy(shipped.weights, folder)
+    content = json.loads((shipped.folder / weights.SPEC_FILE).read_text("utf-8"))
+    spec = json.dumps(content | {"name": folder.name, "lite_sha256": ""})
+    (folder / weights.SPEC_FILE).write_text(spec, "utf-8")
 
 
 def agreement(reference: pd.DataFrame, found: pd.DataFrame) -> Figures:
@@ -87,9 +104,11 @@ def agreement(reference: pd.DataFrame, found: pd.DataFrame) -> Figures:
     n_expected, n_given = (sum(map(len, faces.values())) for faces in (expected, given))
     ious, differences = [], []
     for pts in expected.keys() & given.keys():
-        for mine, theirs, iou in _pairs(expected[pts], given[pts]):
+        mine, theirs = expected[pts], given[pts]
+        for row, other, iou in pairs(_boxes(mine), _boxes(theirs)):
             ious.append(iou)
-            differences.append(np.abs(mine[columns] - theirs[columns]).mean())
+            gap = mine[columns].iloc[row] - theirs[columns].iloc[other]
+            differences.append(np.abs(gap).mean())
     return {
         "faces_kept": len(ious) / max(1, n_expected),
         "faces_added": (n_given - len(ious)) / max(1, n_expected),
@@ -98,23 +117,8 @@ def agreement(reference: pd.DataFrame, found: pd.DataFrame) -> Figures:
     }
 
 
-def _pairs(mine: pd.DataFrame, theirs: pd.DataFrame) -> list[tuple[Any, Any, float]]:
-    """Pair the faces of one moment, the best overlap first."""
-    overlaps = sorted(
-        (
-            (Box(*one[_BOX]).iou(Box(*other[_BOX])), row, column)
-            for row, (_, one) in enumerate(mine.iterrows())
-            for column, (_, other) in enumerate(theirs.iterrows())
-        ),
-        reverse=True,
-    )
-    pairs, rows, columns = [], set(), set()
-    for iou, row, column in overlaps:
-        if iou >= SAME_FACE_IOU and row not in rows and column not in columns:
-            rows.add(row)
-            columns.add(column)
-            pairs.append((mine.iloc[row], theirs.iloc[column], iou))
-    return pairs
+def _boxes(rows: pd.DataFrame) -> list[Box]:
+    return [Box(*edges) for edges in rows[_BOX].to_numpy()]
 
 
 def markdown(figures: Figures) -> str:

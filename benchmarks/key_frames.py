@@ -3,16 +3,20 @@
     python benchmarks/key_frames.py RECORDING ... [--json benchmarks/results/key_frames.json]
 
 Each recording is detected and followed twice, with the default distance of key frames and on every
-frame; nothing is classified. A face of the second run is found in the first where boxes overlap.
+frame; nothing is classified. In each frame a face of the one is paired with one of the other at
+most, where their boxes overlap. A frame lasts until the next one: for so long a face without a
+pair is missed, or added.
 """
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
 from machine import Figures, machine, show, table
+from matching import pairs
 
 from fer_video.detect import Detector, detect, load_detector, picture_side_px
 from fer_video.options import DetectOptions, SampleOptions, TrackOptions
@@ -20,12 +24,9 @@ from fer_video.track import track
 from fer_video.types import Face
 from fer_video.video import open_recording
 
-MIN_IOU = 0.3
-"""Overlap from which on two boxes show the same face."""
-
-
 Appearance = list[tuple[float, float]]
-"""A face from when it is seen until it is not: time, and overlap with what the other way shows."""
+"""A face from when it is seen until it is not: how long each frame lasts, and the overlap with the
+face that the other way shows in its place, 0 where it shows none."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,15 @@ class Comparison:
     """On all frames, where the detector looked at each."""
     found: float
     """Share of them that key frames gave, too."""
+    added: int
+    """Faces on all frames that only key frames gave."""
     median_iou: float
     lowest_iou: float
     """That 95 % of the faces reach."""
-    latest_start_s: float
-    """Longest time between a face's first frame and the first on which key frames show it."""
-    latest_end_s: float
-    """Longest time by which key frames show a face too long, or too short."""
-    longest_missed_s: float
-    """Of the faces that key frames never show."""
+    longest_without_s: float
+    """Without a break, and that key frames do not show a face: late, early, in between or ever."""
+    longest_added_s: float
+    """Without a break, and that only key frames show a face."""
 
 
 def main() -> None:
@@ -71,17 +72,17 @@ def main() -> None:
 
 def markdown(figures: Figures) -> str:
     """Write a row per recording that shows a face."""
-    head = ["recording", "faces", "found", "median IoU", "5 % are below", "starts late by, s"]
-    head += ["ends off by, s", "longest missed, s"]
+    head = ["recording", "faces", "found", "added", "median IoU", "5 % are below"]
+    head += ["longest without, s", "longest added, s"]
     rows = [
         [
             f"`{one['recording']}`",
             f"{one['faces']:,}",
             f"{100 * one['found']:.1f} %",
+            f"{one['added']:,}",
             f"{one['median_iou']:.3f}",
             f"{one['lowest_iou']:.3f}",
-            *(f"{one[name]:.2f}" for name in ("latest_start_s", "latest_end_s")),
-            f"{one['longest_missed_s']:.2f}",
+            *(f"{one[name]:.2f}" for name in ("longest_without_s", "longest_added_s")),
         ]
         for one in figures["recordings"]
         if one["faces"]
@@ -107,19 +108,17 @@ def seen(recording: Path, detector: Detector, options: DetectOptions) -> list[Se
 
 def compared(recording: str, every: Sequence[SeenFrame], keyed: Sequence[SeenFrame]) -> Comparison:
     """Compare two ways of following the faces of the same frames."""
-    missing = appearances(every, keyed)
-    overlaps = [iou for one in missing for _, iou in one]
-    extra = appearances(keyed, every)
-    ends_s = [uncovered_s(one[::-1]) for one in [*missing, *extra] if is_found(one)]
+    expected, given = appearances(every, keyed), appearances(keyed, every)
+    overlaps = [iou for one in expected for _, iou in one]
     return Comparison(
         recording=recording,
         faces=len(overlaps),
-        found=float(np.mean([iou >= MIN_IOU for iou in overlaps] or [1.0])),
+        found=float(np.mean([iou > 0 for iou in overlaps] or [1.0])),
+        added=sum(iou == 0 for one in given for _, iou in one),
         median_iou=float(np.median(overlaps or [1.0])),
         lowest_iou=float(np.percentile(overlaps or [1.0], 5)),
-        latest_start_s=max([uncovered_s(one) for one in missing if is_found(one)], default=0.0),
-        latest_end_s=max(ends_s, default=0.0),
-        longest_missed_s=max([lasts_s(one) for one in missing if not is_found(one)], default=0.0),
+        longest_without_s=max(map(longest_unpaired_s, expected), default=0.0),
+        longest_added_s=max(map(longest_unpaired_s, given), default=0.0),
     )
 
 
@@ -127,29 +126,27 @@ def appearances(frames: Sequence[SeenFrame], others: Sequence[SeenFrame]) -> lis
     """Every uninterrupted stretch of a face in ``frames``, with its overlap in ``others``."""
     finished: list[Appearance] = []
     going_on: dict[int | None, Appearance] = {}
-    for frame, other in zip(frames, others, strict=True):
+    for frame, other, lasts_s in zip(frames, others, durations_s(frames), strict=True):
         finished += [
             going_on.pop(one) for one in going_on.keys() - {f.track_id for f in frame.faces}
         ]
-        for face in frame.faces:
-            iou = max((face.box.iou(one.box) for one in other.faces), default=0.0)
-            going_on.setdefault(face.track_id, []).append((frame.time_s, iou))
+        paired = pairs([face.box for face in frame.faces], [face.box for face in other.faces])
+        overlaps = {at: iou for at, _, iou in paired}
+        for at, face in enumerate(frame.faces):
+            going_on.setdefault(face.track_id, []).append((lasts_s, overlaps.get(at, 0.0)))
     return [*finished, *going_on.values()]
 
 
-def is_found(appearance: Appearance) -> bool:
-    """Whether the other way shows the face at all."""
-    return any(iou >= MIN_IOU for _, iou in appearance)
+def durations_s(frames: Sequence[SeenFrame]) -> list[float]:
+    """How long each frame lasts; the last one as long as the one before."""
+    gaps_s = [after.time_s - before.time_s for before, after in pairwise(frames)]
+    return [*gaps_s, gaps_s[-1]] if gaps_s else [0.0] * len(frames)
 
 
-def uncovered_s(appearance: Appearance) -> float:
-    """Time from the first frame to the first that the other way shows, too."""
-    return abs(next(time_s for time_s, iou in appearance if iou >= MIN_IOU) - appearance[0][0])
-
-
-def lasts_s(appearance: Appearance) -> float:
-    """Time from the first frame to the last."""
-    return appearance[-1][0] - appearance[0][0]
+def longest_unpaired_s(appearance: Appearance) -> float:
+    """Longest time without a break in which the other way shows no such face."""
+    stretches = groupby(appearance, key=lambda moment: moment[1] > 0)
+    return max((sum(s for s, _ in run) for paired, run in stretches if not paired), default=0.0)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from clips import repeat
 from machine import Figures, machine, middle, show, table
 from work import STAGES, measure
 
+from fer_video.video import open_recording
+
 THREADS = ("NONE", "SLICE", "FRAME", "AUTO")
 SAMPLED_FPS = 5
 ANNOTATED_S = 10.0
@@ -89,12 +91,17 @@ def memory_over_length(recording: Path, minutes: float) -> Figures:
         long = Path(folder) / f"long{recording.suffix}"
         repeat(recording, long, minutes * 60)
         run = measure("analyze", long)
-    return {"recording": recording.name, **run}
+    with open_recording(recording) as opened:
+        picture = f"{opened.info.width_px}x{opened.info.height_px}"
+    return {"recording": recording.name, "picture": picture, **run}
 
 
 def slope_mb(notes: Sequence[Sequence[float]]) -> float:
-    """Fit a line to memory once it has settled: MB per 10 minutes of recording."""
-    done_s, held_mb = np.array([note for note in notes if note[0] >= SETTLED_S]).T
+    """Fit a line to memory once it has settled: MB per 10 minutes of recording.
+
+    The last note is left out: the decoder is closed by then, and the file finished.
+    """
+    done_s, held_mb = np.array([note for note in notes[:-1] if note[0] >= SETTLED_S]).T
     return float(np.polyfit(done_s / 600, held_mb, 1)[0])
 
 
@@ -118,9 +125,15 @@ def _rate_row(found: Figures) -> list[str]:
     )
     hours = found["duration_s"] / middle(found["seconds"]["analyze"])
     return [
-        described(found), f"{alone:.0f}", f"{every:.0f}", f"{every / alone:.2f}", f"{sampled:.0f}",
-        f"{sampled / alone:.2f}", f"{hours:.0f}", f"{found['peak_mb']:.0f} MB",
+        described(found), f"{alone:.0f}", f"{every:.0f}", f"{share_of_decoding(found):.2f}",
+        f"{sampled:.0f}", f"{share_of_decoding(found, 'analyze_sampled'):.2f}", f"{hours:.0f}",
+        f"{found['peak_mb']:.0f} MB",
     ]  # fmt: skip
+
+
+def share_of_decoding(found: Figures, analyzed: str = "analyze") -> float:
+    """Divide the rate of an analysis by that of decoding alone."""
+    return middle(found["seconds"][_fastest(found)]) / middle(found["seconds"][analyzed])
 
 
 def decode_table(figures: Figures) -> str:
@@ -158,15 +171,21 @@ def annotate_table(figures: Figures) -> str:
             found["annotated_frames"] / middle(found["seconds"][what])
             for what in ("annotate", "encode")
         )
-        rows.append([described(found), f"{encoded:.0f}", f"{drawn:.0f}", f"{drawn / encoded:.2f}"])
+        share = f"{share_of_encoding(found):.2f}"
+        rows.append([described(found), f"{encoded:.0f}", f"{drawn:.0f}", share])
     return table(["recording", "encode only", "annotated video", "share of it"], rows)
+
+
+def share_of_encoding(found: Figures) -> float:
+    """Divide the rate of annotated video by that of encoding alone."""
+    return middle(found["seconds"]["encode"]) / middle(found["seconds"]["annotate"])
 
 
 def memory_text(found: Figures) -> str:
     """Say how memory went over a long recording."""
     minutes = found["memory"][-1][0] / 60
     return (
-        f"{minutes:.0f} minutes, {found['frames']} frames, {found['most_faces']} faces at most: "
+        f"{described(found)}, {minutes:.0f} minutes, {found['frames']} frames: "
         f"peak {found['peak_mb']:.0f} MB; after the first {SETTLED_S / 60:.0f} minutes "
         f"{slope_mb(found['memory']):+.1f} MB per 10 minutes.\n"
     )

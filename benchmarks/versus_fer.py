@@ -134,19 +134,29 @@ def markdown(figures: Figures) -> str:
     """Write the comparisons as a table; the ratio is the median of the pairs."""
     head = ["recording", "detector of fer", "frames", f"fer {FER}", "fer-video",
             "times as fast", "ratio of each pair"]  # fmt: skip
-    return table(head, map(_row, figures["comparisons"]))
+    packages = [
+        ", ".join(f"{name} {number}" for name, number in found["their_packages"].items())
+        for found in figures["comparisons"]
+    ]
+    return (
+        f"{table(head, map(_row, figures['comparisons']))}\n"
+        f"fer ran with {'; '.join(dict.fromkeys(packages))}.\n"
+    )
+
+
+def ratios(found: Figures) -> list[float]:
+    """Times as fast, pair by pair."""
+    return [theirs / ours for theirs, ours in zip(found["theirs_s"], found["ours_s"], strict=True)]
 
 
 def _row(found: Figures) -> list[str]:
-    pairs = zip(found["theirs_s"], found["ours_s"], strict=True)
-    ratios = [theirs / ours for theirs, ours in pairs]
     frames = f"{found['their_frames']}, {found['our_frames']}"
     their_rate = found["their_frames"] / middle(found["theirs_s"])
     our_rate = found["our_frames"] / middle(found["ours_s"])
     return [
         f"`{found['recording']}`", found["detector"], frames, f"{their_rate:.1f} frames/s",
-        f"{our_rate:.0f} frames/s", f"{middle(ratios):.1f}",
-        ", ".join(f"{ratio:.1f}" for ratio in ratios),
+        f"{our_rate:.0f} frames/s", f"{middle(ratios(found)):.1f}",
+        ", ".join(f"{ratio:.1f}" for ratio in ratios(found)),
     ]  # fmt: skip
 
 

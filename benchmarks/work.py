@@ -121,7 +121,7 @@ def stages(recording: str) -> Figures:
         detected = clock.timed("detect", detected)
         tracked = clock.timed("track", track(detected, options.track, detecting.min_score))
         cropped = clock.timed("crop", cut_crops(tracked, tools.classifier.spec.crop))
-        moments = classify(cropped, tools.classifier, options.classify.batch_size)
+        moments = classify(cropped, tools.classifier, tools.classifier.batch_size)
         moments = clock.timed("classify", moments)
         started_s = time.perf_counter()
         crops = _written(moments, tools.classifier.spec.labels)

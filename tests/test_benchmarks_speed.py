@@ -10,6 +10,9 @@ from typing import Any
 import av
 import choices
 import clips
+import crops
+import cv2
+import key_frames
 import machine
 import numpy as np
 import pandas as pd
@@ -18,11 +21,17 @@ import pytest
 import scaling
 import speed
 import startup
+import threads
 import versus_fer
 import work
 from page import marks
 
+from fer_video import lite, litert, pipeline, video, weights
+from fer_video.container import open_container
+from fer_video.options import ClassifyOptions
+from fer_video.options_limits import USUAL_LIMITS
 from fer_video.pipeline import analyze
+from fer_video.types import Box, Face
 
 PAGE = performance.PAGE.read_text("utf-8")
 
@@ -118,7 +127,66 @@ def test_the_share_is_that_of_the_fastest_decoding() -> None:
 
 def test_the_slope_of_memory_leaves_out_what_comes_before_it_settles() -> None:
     notes = [(0.0, 100.0), (120.0, 240.0), *((float(s), 250 + s / 300) for s in (300, 600, 1200))]
-    assert speed.slope_mb(notes) == pytest.approx(2.0)
+    assert speed.slope_mb([*notes, (1201.0, 254.0)]) == pytest.approx(2.0)
+
+
+def test_the_slope_of_memory_leaves_out_what_is_held_once_the_file_is_closed() -> None:
+    notes = [(float(s), 250 + s / 300) for s in (300, 600, 1200)]
+    assert speed.slope_mb([*notes, (1201.0, 100.0)]) == pytest.approx(2.0)
+
+
+def test_every_change_of_threads_is_in_force_where_it_is_made(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    for home, name in [(video, "picture_stream"), (cv2, "setNumThreads"), (pipeline, "_DEPTH"),
+                       (pipeline, "_CROPPED_DEPTH"), (lite.LiteNet, "batch_size")]:  # fmt: skip
+        monkeypatch.setattr(home, name, getattr(home, name))  # put back afterwards
+    interpreter = litert.Interpreter
+    monkeypatch.setattr(
+        litert,
+        "Interpreter",
+        lambda **words: (asked.append(words["num_threads"]), interpreter(**words))[1],
+    )
+    monkeypatch.setattr(cv2, "setNumThreads", lambda number: asked.append(number))
+    for make in threads.CHANGES.values():
+        make()
+    with open_container(clip, USUAL_LIMITS) as container:
+        stream = video.picture_stream(clip, container, USUAL_LIMITS)
+        assert stream.thread_type.name == "FRAME"
+    cv2.setNumThreads(1)
+    assert lite.LiteNet(weights.find("default")).batch_size == 32
+    assert asked == [2, 2]
+    assert (pipeline._DEPTH, pipeline._CROPPED_DEPTH) == (256, 256)
+
+
+def test_a_change_of_threads_is_measured_in_a_process_of_its_own(clip: Path) -> None:
+    found = threads.measure(clip, "decoder: frame threads", "every frame")
+    assert found["frames"] == clips.DRAWN_S * clips.FPS
+
+
+def test_a_change_of_threads_stands_beside_what_is_shipped() -> None:
+    seconds = {threads.SHIPPED: [2.0, 2.0], "another": [4.0, 1.0]}
+    by_density = {name: dict.fromkeys(threads.DENSITIES, runs) for name, runs in seconds.items()}
+    found = {"recording": "a.mp4", "frames": 100, "seconds": by_density}
+    assert threads.markdown(found).splitlines()[2:] == [
+        "| as shipped | 50 | 1.00 | 50 | 1.00 |", "| another | 40 | 0.80 | 40 | 0.80 |"
+    ]  # fmt: skip
+
+
+def test_two_processes_classify_at_the_same_time() -> None:
+    both = crops.measure(ClassifyOptions(device="cpu"), processes=2)
+    assert [one["batch_size"] for one in both] == [lite.LiteNet.batch_size] * 2
+    assert all(one["crops_per_s"] > 0 for one in both)
+
+
+def test_crops_of_two_processes_are_added_up_and_a_gpu_is_named_as_missing() -> None:
+    one = {"model": "default", "device": "cpu:0", "batch_size": 8,
+           "crops_per_s": {"1": [1000.0, 3000.0, 1400.0], "2": [1800.0]}}  # fmt: skip
+    *_, on_cpu, on_gpu = crops.markdown({"models": [one]}).splitlines()
+    assert on_cpu == "| `default` | cpu:0 | 8 | 1,400 crops/s | 1,800 crops/s |"
+    assert "not measured" in on_gpu
+    assert "not measured" not in crops.markdown({"models": [one | {"device": "gpu:0"}]})
 
 
 def test_what_was_measured_tells_the_faces_that_were_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +221,54 @@ def test_samples_that_only_one_timeline_has_are_no_lost_faces(table: pd.DataFram
     assert found["faces_kept"] == 1.0
 
 
+def test_a_model_without_its_file_for_litert_is_run_in_float32(tmp_path: Path) -> None:
+    choices.write_float32(tmp_path / "float32")
+    found = weights.find(str(tmp_path / "float32"))
+    assert (found.name, found.lite_sha256) == ("float32", "")
+
+
+def seen(*boxes_by_frame: dict[int, Box]) -> list[key_frames.SeenFrame]:
+    """Hand-made faces by track, ten frames a second."""
+    landmarks = np.zeros((5, 2), np.float32)
+    return [
+        key_frames.SeenFrame(
+            at / 10, tuple(Face(box, 0.9, landmarks, track) for track, box in boxes.items())
+        )
+        for at, boxes in enumerate(boxes_by_frame)
+    ]
+
+
+HERE, THERE = Box(0, 0, 10, 10), Box(50, 0, 60, 10)
+
+
+@pytest.mark.parametrize(
+    ("key_frames_show", "without_s"),
+    [("111111", 0.0), ("001111", 0.2), ("111011", 0.1), ("110001", 0.3), ("111100", 0.2),
+     ("000000", 0.6)],
+)  # fmt: skip
+def test_a_face_that_key_frames_do_not_show_counts_wherever_it_is_missing(
+    key_frames_show: str, without_s: float
+) -> None:
+    keyed = seen(*({0: HERE} if shown == "1" else {} for shown in key_frames_show))
+    found = key_frames.compared("a.mp4", seen(*[{0: HERE}] * 6), keyed)
+    assert found.longest_without_s == pytest.approx(without_s)
+    assert found.found == pytest.approx(key_frames_show.count("1") / 6)
+    assert (found.added, found.longest_added_s) == (0, 0.0)
+
+
+def test_a_face_that_only_key_frames_show_is_added() -> None:
+    keyed = seen({0: HERE}, {0: HERE, 1: THERE}, {0: HERE, 1: THERE}, {0: HERE})
+    found = key_frames.compared("a.mp4", seen(*[{0: HERE}] * 4), keyed)
+    assert (found.found, found.added, found.longest_without_s) == (1.0, 2, 0.0)
+    assert found.longest_added_s == pytest.approx(0.2)
+
+
+def test_one_face_of_key_frames_stands_for_one_face_only() -> None:
+    beside = Box(1, 0, 11, 10)
+    found = key_frames.compared("a.mp4", seen({0: HERE, 1: beside}), seen({0: HERE}))
+    assert (found.faces, found.found, found.median_iou) == (2, 0.5, 0.5)
+
+
 def test_what_a_command_imports_is_told_by_package() -> None:
     assert "json" in startup.imports_ms(["-c", "import json"])
 
@@ -171,11 +287,13 @@ def test_packages_that_are_imported_in_no_time_are_not_named() -> None:
 
 def test_the_ratio_to_fer_is_the_median_over_pairs() -> None:
     found = {"recording": "a.mp4", "detector": "haar", "their_frames": 100, "our_frames": 100,
-             "theirs_s": [10.0, 12.0, 20.0], "ours_s": [1.0, 1.0, 5.0]}  # fmt: skip
-    last = versus_fer.markdown({"comparisons": [found]}).splitlines()[-1]
+             "theirs_s": [10.0, 12.0, 20.0], "ours_s": [1.0, 1.0, 5.0],
+             "their_packages": {"fer": "25", "torch": "2"}}  # fmt: skip
+    *_, last, _, packages = versus_fer.markdown({"comparisons": [found, found]}).splitlines()
     assert last == (
         "| `a.mp4` | haar | 100, 100 | 8.3 frames/s | 100 frames/s | 10.0 | 10.0, 12.0, 4.0 |"
     )
+    assert packages == "fer ran with fer 25, torch 2."
 
 
 @pytest.mark.parametrize(("installed", "finished"), [(slice(None), True), (slice(1), False)])
@@ -188,7 +306,9 @@ def test_an_environment_of_fer_is_finished_if_all_is_there(
     assert versus_fer.is_built(tmp_path) == finished
 
 
-@pytest.mark.parametrize("command", [speed, versus_fer, startup, scaling, choices])
+@pytest.mark.parametrize(
+    "command", [speed, threads, crops, versus_fer, startup, scaling, choices, key_frames]
+)
 def test_a_benchmark_says_how_it_is_used(
     command: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -211,3 +331,21 @@ def test_the_pictures_are_those_that_the_page_shows(tmp_path: Path) -> None:
     for path in tmp_path.iterdir():
         assert f"(images/{path.name})" in PAGE
         assert (performance.IMAGES / path.name).stat().st_size > 10_000
+
+
+def test_a_goal_is_met_missed_or_not_measured() -> None:
+    goal = performance.Goal("speed", "at least", 1300, lambda found: found["a"]["b"], " crops/s")
+    rows = [
+        performance.goal_table(stored, [goal._replace(digits=",.0f")]).splitlines()[-1]
+        for stored in ({"a": {"b": 1300.0}}, {"a": {"b": 1299.0}}, {})
+    ]
+    assert rows == [
+        "| speed | at least 1,300 crops/s | 1,300 crops/s | met |",
+        "| speed | at least 1,300 crops/s | 1,299 crops/s | **not met** |",
+        "| speed | at least 1,300 crops/s | not measured |  |",
+    ]
+
+
+def test_every_goal_that_needs_no_gpu_was_measured() -> None:
+    rows = performance.goal_table(performance.all_stored()).splitlines()
+    assert all("GPU" in row for row in rows if "not measured" in row)
