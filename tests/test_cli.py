@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
+from choices import CHOICES
 from typer.testing import CliRunner
 
 import fer_video
@@ -259,6 +261,13 @@ def test_version_and_help_are_there_for_every_command() -> None:
         "evaluate", "status",
     ):  # fmt: skip
         assert run(command, "--help")[0] == 0
+
+
+@pytest.mark.parametrize("name", sorted({choice.split()[0] for choice in CHOICES} - {"defaults"}))
+def test_an_option_that_trades_accuracy_for_time_says_so(name: str) -> None:
+    command = typer.main.get_command(cli.app).commands["analyze"]
+    (option,) = (one for one in command.params if name in one.opts)
+    assert "faster" in option.help or "slower" in option.help
 
 
 def _bad_inputs(folder: Path) -> dict[str, tuple[list[object], int, str]]:

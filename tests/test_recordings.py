@@ -14,6 +14,31 @@ from tests.test_cli import files, run
 
 P_COLUMNS = ["p_angry", "p_disgust", "p_fear", "p_happy", "p_sad", "p_surprise", "p_neutral"]
 
+WITH_FACES = [
+    ("consult_two.mp4", 0),
+    ("consult_two.mp4", 17),  # one leaves
+    ("consult_two.mp4", 25),  # the other one jumps aside, and she is back in his place
+    ("conversation_200s.mp4", 0),
+    ("emotion_change.mp4", 0),
+    ("face_enters_vfr_hevc.mov", 3),
+    ("face_leaves_vfr_hevc.mov", 1),
+    ("neutral_to_smile.mp4", 0),
+    ("rotated_phone.mp4", 0),
+    ("scene_cuts_many_people.mp4", 0),
+    ("scene_cuts_many_people.mp4", 7),
+    ("two_people.gif", 0),
+    ("webcam_vfr_vp8.webm", 0),
+]
+"""Recordings, and seconds from which on there is a face within two."""
+FACELESS = [
+    "no_face.mp4",
+    "odd_failing_audio.mp4",
+    "odd_mpeg4_vfr_gap.avi",
+    "odd_no_duration.webm",
+    "odd_ogg_named_mkv.mkv",
+    "odd_one_corrupt_frame.mp4",
+]
+
 
 @pytest.fixture(scope="module")
 def consult_two(recordings: Path) -> pd.DataFrame:
@@ -96,27 +121,19 @@ def test_every_face_is_on_its_persons_side_and_no_track_holds_two_people(
 
 
 @pytest.mark.parametrize("fps", [None, 5])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "consult_two.mp4",
-        "conversation_200s.mp4",
-        "emotion_change.mp4",
-        "face_enters_vfr_hevc.mov",
-        "face_leaves_vfr_hevc.mov",
-        "neutral_to_smile.mp4",
-        "odd_one_corrupt_frame.mp4",
-        "rotated_phone.mp4",
-        "scene_cuts_many_people.mp4",
-        "two_people.gif",
-        "webcam_vfr_vp8.webm",
-    ],
-)
-def test_speed_changes_no_result(recordings: Path, name: str, fps: float | None) -> None:
-    part = SampleOptions(fps=fps, end_s=6 if fps else 2)
+@pytest.mark.parametrize(("name", "start_s"), [*WITH_FACES, *((name, 0) for name in FACELESS)])
+def test_speed_changes_no_result(recordings: Path, name, start_s, fps) -> None:
+    part = SampleOptions(fps=fps, start_s=start_s, end_s=start_s + (6 if fps else 2))
     options = AnalysisOptions(sample=part)
     fast = analyze(recordings / name, options)
+    assert fast["track"].notna().any() == (name not in FACELESS)
     assert_same_result(fast, straightforward(recordings / name, options))
+
+
+def test_every_recording_with_pictures_is_compared(recordings: Path) -> None:
+    names = {path.name for path in recordings.iterdir() if path.suffix not in (".md", ".json")}
+    compared = {*FACELESS, *(name for name, _ in WITH_FACES)}
+    assert names - compared == {"bad_corrupted.mp4"}
 
 
 def test_all_recordings_in_one_run(recordings: Path, tmp_path: Path) -> None:

@@ -41,7 +41,12 @@ Smooth = Annotated[
 ]
 Style = Annotated[PlotStyle, typer.Option("--style", help="Style of plots: area or lines.")]
 Fps = Annotated[
-    float | None, typer.Option("--fps", help="Samples per second.", show_default="every frame")
+    float | None,
+    typer.Option(
+        "--fps",
+        help="Samples per second; fewer are faster, and miss what lies between them.",
+        show_default="every frame",
+    ),
 ]
 Start = Annotated[float, typer.Option("--start", help="First second of the recording to analyze.")]
 End = Annotated[
@@ -49,17 +54,26 @@ End = Annotated[
     typer.Option("--end", help="Second at which to stop.", show_default="end of the recording"),
 ]
 Detector = Annotated[
-    DetectorName, typer.Option("--detector", help="Face detector: yunet, mtcnn or haar.")
+    DetectorName,
+    typer.Option(
+        "--detector",
+        help="Face detector; mtcnn and haar are slower, to compare with other studies.",
+    ),
 ]
 DetectEvery = Annotated[
     float,
-    typer.Option("--detect-every", help="Seconds between detections; 0 detects on every frame."),
+    typer.Option(
+        "--detect-every",
+        help="Seconds between detections, by which a face may begin late or end early; 0 detects "
+        "on every frame, which is slower.",
+    ),
 ]
 DetectSide = Annotated[
     int,
     typer.Option(
         "--detect-side",
-        help="Longest side in pixels of the picture that the detector sees.",
+        help="Longest side in pixels of the picture that the detector sees; smaller is faster, "
+        "and misses small faces.",
         show_default="what suits the detector",
     ),
 ]
@@ -79,7 +93,12 @@ MinWeakScore = Annotated[
         show_default="what suits the detector",
     ),
 ]
-MinFace = Annotated[int, typer.Option("--min-face", help="Smaller faces are dropped, in pixels.")]
+MinFace = Annotated[
+    int,
+    typer.Option(
+        "--min-face", help="Smaller faces are dropped, in pixels; a higher limit is faster."
+    ),
+]
 MinIou = Annotated[
     float, typer.Option("--min-iou", help="Overlap that makes two boxes the same face.")
 ]
@@ -90,7 +109,8 @@ Model = Annotated[
     str,
     typer.Option(
         "--model",
-        help="Name or folder of a model; `fer-video models` lists those that are shipped.",
+        help="Name or folder of a model; accurate is slower than default, and more often names "
+        "what most people see. `fer-video models` lists those that are shipped.",
     ),
 ]
 BatchSize = Annotated[

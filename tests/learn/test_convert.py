@@ -1,15 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fer_video import nets
+from fer_video import nets, weights
 from fer_video.backend import keras
 from fer_video.classify import NetClassifier
 from fer_video.errors import ModelError
+from fer_video.keras_net import load_net
 from fer_video.labels import EMOTIONS
 from fer_video.learn.batches import to_input
-from fer_video.learn.convert import MAX_DIFFERENCE, MAX_MEAN_DIFFERENCE, convert
+from fer_video.learn.convert import MAX_DIFFERENCE, MAX_MEAN_DIFFERENCE, _exported, convert
 from fer_video.lite import LiteNet
 from fer_video.types import CropSpec
 from fer_video.weights import ModelSpec
@@ -41,6 +43,15 @@ def test_a_converted_net_answers_as_before(tmp_path: Path, name: str) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["model.tflite"]
     apart = np.abs(answers(spec) - np.asarray(net(to_input(CROPS))))
     assert apart.mean() < MAX_MEAN_DIFFERENCE
+
+
+@pytest.mark.parametrize("name", ["default", "accurate"])
+def test_a_shipped_net_in_float32_answers_with_litert_as_with_keras(tmp_path, name) -> None:
+    shipped = weights.find(name)
+    net = load_net(shipped, shipped.net)
+    exact = _exported(replace(shipped, folder=tmp_path, temperature=1.0), net)
+    right = np.asarray(net(to_input(CROPS), training=False))
+    assert answers(exact) == pytest.approx(right, rel=0, abs=MAX_DIFFERENCE)
 
 
 def test_weights_of_eight_bits_take_a_third_of_the_room(tmp_path: Path) -> None:
