@@ -226,6 +226,11 @@ def _of_timeline(timeline: Path, name: str, ended: Attempt) -> Iterator[str]:
         yield "its timeline gives another verdict"
 
 
+def is_broken(figures: Figures) -> bool:
+    """Whether a recording broke a promise."""
+    return bool(figures["broken_promises"])
+
+
 def _alike(reason: str) -> str:
     """Leave out what differs from one recording to the next."""
     return "".join("#" if letter.isdigit() else letter for letter in reason.split(";")[0])

@@ -74,6 +74,11 @@ def _told_once(results: Path) -> bool:
     return told == [f"{number}.mp4" for number in range(RECORDINGS)]
 
 
+def is_broken(figures: Figures) -> bool:
+    """Whether a killed run ended otherwise."""
+    return bool(figures["different"])
+
+
 def markdown(figures: Figures) -> str:
     """Write what became of the runs."""
     rows = [

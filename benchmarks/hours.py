@@ -53,9 +53,9 @@ def _killed_at(command: list[str], at_s: float) -> float:
     raise RuntimeError("it ended before it was killed")
 
 
-def is_whole(figures: Figures) -> bool:
-    """Whether every frame has its rows, in order."""
-    return bool(figures["times_go_on"]) and figures["frames"] == figures["frames_with_rows"]
+def is_broken(figures: Figures) -> bool:
+    """Whether a frame has no row, or times go back."""
+    return not figures["times_go_on"] or figures["frames"] != figures["frames_with_rows"]
 
 
 def markdown(figures: Figures) -> str:
@@ -64,7 +64,7 @@ def markdown(figures: Figures) -> str:
         ["killed at", f"{figures['killed_at_s']:.0f} s"],
         ["went on at", f"{figures['went_on_at_s']:.0f} s"],
         ["frames", f"{figures['frames']:,}"],
-        ["every frame has its rows, in order", "yes" if is_whole(figures) else "no"],
+        ["every frame has its rows, in order", "no" if is_broken(figures) else "yes"],
         ["minutes of work", f"{figures['seconds'] / 60:.1f}"],
     ]
     return table([f"a recording of {figures['hours']:g} hours", ""], rows)

@@ -48,6 +48,18 @@ def drawn(folder: Path) -> Path:
     return make_clip(folder / "drawn.mp4", SIZES_PX["360p"], faces=2, seconds=SECONDS)
 
 
+def run(folder: Path, recording: Path, n_kills: int, seed: int) -> Figures:
+    """Kill runs over a recording, and sum up what became of them."""
+    runs = list(killed_runs(recording, folder, n_kills, seed))
+    return {
+        "runs": len(runs),
+        "kills": sum(run.kills for run in runs),
+        "resumed": sum(run.resumed for run in runs),
+        "different": sum(not run.same for run in runs),
+        "hidden_folders_left": sum(bool(run.left) for run in runs),
+    }
+
+
 def killed_runs(recording: Path, folder: Path, n_kills: int, seed: int) -> Iterator[Killed]:
     """Kill runs over a recording until that was done ``n_kills`` times.
 
@@ -123,15 +135,9 @@ def _kill(running: "subprocess.Popen[str]", only_worker: bool) -> None:
             os.killpg(running.pid, signal.SIGKILL)
 
 
-def figures_of(runs: list[Killed]) -> Figures:
-    """Sum up what became of the runs."""
-    return {
-        "runs": len(runs),
-        "kills": sum(run.kills for run in runs),
-        "resumed": sum(run.resumed for run in runs),
-        "different": sum(not run.same for run in runs),
-        "hidden_folders_left": sum(bool(run.left) for run in runs),
-    }
+def is_broken(figures: Figures) -> bool:
+    """Whether a killed run led to another timeline."""
+    return bool(figures["different"])
 
 
 def markdown(figures: Figures) -> str:
@@ -142,4 +148,4 @@ def markdown(figures: Figures) -> str:
         ["timelines that differ from that of a run never killed", str(figures["different"])],
         ["left a hidden folder beside the whole timeline", str(figures["hidden_folders_left"])],
     ]
-    return table([f"after {figures['kills']} kills", ""], rows)
+    return table([f"after {figures['kills']} kills of runs over a recording", ""], rows)
