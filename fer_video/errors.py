@@ -174,7 +174,7 @@ class Partial(FerVideoError):
 
     exit_code = 10
 
-    def __init__(self, path: Path, loss: str) -> None:
+    def __init__(self, path: Path | str, loss: str) -> None:
         super().__init__(path, loss)
         self.path = path
         self.loss = loss
