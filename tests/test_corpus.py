@@ -308,6 +308,12 @@ def test_a_timeline_is_whole_and_its_times_rise(ran: Ran, name: str) -> None:
     assert table.attrs["provenance"]["verdict"] == verdict
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is one fewer")
+def test_the_documentation_counts_the_corpus() -> None:
+    docs = Path(__file__).parents[1] / "docs" / "reliability.md"
+    assert f"`tests/test_corpus.py`: {len(CASES)} recordings, " in docs.read_text()
+
+
 def test_a_bad_recording_costs_nothing_but_itself(ran: Ran) -> None:
     n_failed = sum(not case.n_rows for case in CASES.values())
     assert ran.code == 7
