@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from fer_video.addresses import without_secrets
 from fer_video.errors import DAMAGED, VideoError
-from fer_video.headers import EBML, duration_from_header_s
+from fer_video.headers import EBML, MP4_BOXES, duration_from_header_s
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 
 _DECODERS = {
@@ -43,7 +43,6 @@ _OPEN_OPTIONS = {
     "protocol_whitelist": "file",
     "codec_whitelist": ",".join(sorted(_ALLOWED_DECODERS)),
 }
-_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free")
 _STARTS = (EBML, b"OggS", b"FLV", b"GIF8", b"\x30\x26\xb2\x75")
 """Of mkv and webm, ogg, flv, gif and wmv."""
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat version")
@@ -73,7 +72,7 @@ def open_container(path: Path, limits: LimitOptions = USUAL_LIMITS) -> Iterator[
             options=_OPEN_OPTIONS | _size_limit(limits),
         )
     except av.error.FFmpegError as error:
-        is_known = head[4:8] in _MP4_BOXES or head[8:12] == b"AVI " or head.startswith(_STARTS)
+        is_known = head[4:8] in MP4_BOXES or head[8:12] == b"AVI " or head.startswith(_STARTS)
         reason = f"its index cannot be read; {DAMAGED}" if is_known else _NO_VIDEO
         raise VideoError(path, reason) from error
     with container:
@@ -130,7 +129,11 @@ def _check_claims(
 
 
 def _discard_others(container: InputContainer, pictures: VideoStream) -> None:
-    """Leave data, and what tells nothing about the end of the recording, where it is."""
+    """Leave data, and what tells nothing about the end of the recording, where it is.
+
+    Where the header tells how long the whole is, and not how long the pictures are, sound and
+    subtitles may be what goes on to the end: when their packets come is looked at, and no more.
+    """
     for stream in container.streams:
         tells_end = stream.type in ("video", "audio", "subtitle") and not pictures.duration
         if stream.index != pictures.index and not tells_end:

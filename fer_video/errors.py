@@ -28,6 +28,16 @@ class FerVideoError(Exception):
 
     exit_code = 1
 
+    @property
+    def cause(self) -> str:
+        """What is wrong, in one line; where the error is about a file, without its name."""
+        return _in_one_line(str(self))
+
+
+def _in_one_line(text: str) -> str:
+    # libraries end their sentences with a line break, or say them in several lines
+    return one_line(" ".join(text.split()))
+
 
 class OptionError(FerVideoError, ValueError):
     """An option has an impossible value."""
@@ -56,10 +66,12 @@ class _AboutFile(FerVideoError):
         """A path, or the address of something on a store."""
         self.reason = reason
 
+    @property
+    def cause(self) -> str:
+        return _in_one_line(self.reason)
+
     def __str__(self) -> str:
-        # libraries end their sentences with a line break, or say them in several lines
-        reason = one_line(" ".join(self.reason.split()))
-        return f"cannot {self._verb} {one_line(self.path)}: {reason}"
+        return f"cannot {self._verb} {one_line(self.path)}: {self.cause}"
 
 
 class VideoError(_AboutFile):
@@ -149,8 +161,12 @@ class Bug(_AboutFile):
         self.trace = trace
         """The traceback in the process that it happened in."""
 
+    @property
+    def cause(self) -> str:
+        return f"{super().cause}; this is a bug in fer-video, please report it"
+
     def __str__(self) -> str:
-        return f"{super().__str__()}; this is a bug in fer-video, please report it:\n{self.trace}"
+        return f"{super().__str__()}:\n{self.trace}"
 
 
 class Partial(FerVideoError):
@@ -158,7 +174,7 @@ class Partial(FerVideoError):
 
     exit_code = 10
 
-    def __init__(self, path: Path, loss: str) -> None:
+    def __init__(self, path: Path | str, loss: str) -> None:
         super().__init__(path, loss)
         self.path = path
         self.loss = loss

@@ -75,6 +75,12 @@ def single_file(words: Sequence[str]) -> Path | None:
     return place if os.path.lexists(place) or not _is_pattern(place) else None
 
 
+def is_by_itself(words: Sequence[str], sources: Sequence[Source]) -> bool:
+    """Whether one word was all that was named, and is the recording that was found."""
+    places = [one.place.address if isinstance(one.place, Stored) else one.place for one in sources]
+    return len(words) == 1 and [place_of(words[0])] == places
+
+
 def find_recordings(words: Iterable[str], out: Place) -> list[Source]:
     """Find all recordings that the words of a command name: each once.
 

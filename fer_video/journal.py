@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from fer_video import __version__, manifest, stores
 from fer_video.addresses import Place
-from fer_video.errors import DataError, FerVideoError, OutputError, Partial
+from fer_video.errors import DataError, FerVideoError, OutputError, Partial, one_line
 from fer_video.events import Event, Failed, Finished, Job, Made, Skipped, Started, Summary
 from fer_video.files import remove_leftovers
 from fer_video.manifest import MANIFEST_FILE, Attempt, Run
@@ -175,5 +175,9 @@ def _failed(event: Failed, work_s: float) -> Attempt:
 
 
 def _said(error: FerVideoError, job: Job) -> str:
-    """Give the reason of an error; where the recording lies is nobody's business."""
-    return str(error).removeprefix(f"cannot read {job.recording}: ")
+    """Give the reason of an error in one line; where files lie is nobody's business."""
+    about = getattr(error, "path", job.source)
+    text = error.cause if about in (job.recording, job.source) else str(error)
+    for place in (job.recording, job.source, about):
+        text = text.replace(one_line(place), one_line(Path(place).name))
+    return text

@@ -214,7 +214,10 @@ class Recording(Samples):
             missing_s = self.first_frame_s + promised_s - self._pictures_end_s
         else:  # the promise is of the longest stream: sound may go on after the last picture
             missing_s = promised_s - max(self._pictures_end_s, others_end_s)
-        return missing_s if missing_s > max(1.0, 0.02 * promised_s) else None
+        # headers are rounded, and sound ends a little before or after the pictures; that grows
+        # with the duration, but not to minutes
+        tolerance_s = min(max(1.0, 0.02 * promised_s), 10.0)
+        return missing_s if missing_s > tolerance_s else None
 
     def _place(self, pts: int, frame: VideoFrame) -> Picture:
         width_px, height_px = self._stored_size_px

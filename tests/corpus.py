@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -15,15 +16,21 @@ import numpy as np
 from av.stream import Disposition
 from PIL import Image
 
-from tests.scenes import SIZE_PX, steady, truncate, walk, write_tone, write_video
+from tests.scenes import SIZE_PX, cut_before, steady, truncate, walk, write_tone, write_video
 
 Maker = Callable[[Path], object]
 
 MILLISECOND_S = Fraction(1, 1000)
 STEADY_MS = range(0, 400, 40)
 OPEN_GOP = {"preset": "medium", "bf": "3", "g": "12", "x264-params": "open-gop=1:scenecut=0"}
+JPEG = {"codec": "mjpeg", "pix_fmt": "yuvj420p", "tick_s": Fraction(1, 25)}
+FRAGMENTS = "frag_keyframe+empty_moov"
 FIELDS = {"preset": "ultrafast", "x264-params": "tff=1"}
-SDP = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 {host}\nt=0 0\nm=video {port} RTP/AVP 96\n"
+SDP = (
+    "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\na=control:{place}\n"
+    "m=video {port} RTP/AVP 26\na=control:{place}\n"
+)
+"""Tells a reader to receive at a port; it has no way to be shown a file."""
 DASH = (
     '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
     "<AdaptationSet><Representation><BaseURL>{place}</BaseURL></Representation></AdaptationSet>"
@@ -59,6 +66,23 @@ def noise(index: int) -> np.ndarray:
 def cut_at(share: float, **options) -> Maker:
     """Make a recording of 50 frames that was cut off."""
     return lambda path: truncate(write_video(path, steady(50), noise, **options), share)
+
+
+def cut_between(packet_index: int, n_frames: int = 50, **options) -> Maker:
+    """Make a recording that was cut off where a packet begins, so that none is damaged."""
+    return lambda path: cut_before(
+        write_video(path, steady(n_frames), noise, **options), packet_index
+    )
+
+
+def shortened(make: Maker, share: float) -> Maker:
+    """Make a recording and cut it off."""
+
+    def cut(path: Path) -> None:
+        make(path)
+        truncate(path, share)
+
+    return cut
 
 
 def jpeg(index: int, claimed_px: tuple[int, int] | None = None) -> bytes:
@@ -97,6 +121,24 @@ def packets(
     return make
 
 
+def streamed(n_frames: int = 50, movflags: str = "") -> Maker:
+    """Make a recording in which nobody could go back, as in a pipe: no header has its last word."""
+
+    def make(path: Path) -> None:
+        with path.open("wb") as file:
+            pipe = SimpleNamespace(write=file.write)
+            kind, options = path.suffix[1:], {"movflags": movflags} if movflags else {}
+            with av.open(pipe, "w", format=kind, container_options=options) as container:
+                stream = container.add_stream("mjpeg", rate=25)
+                stream.width, stream.height, stream.pix_fmt = *SIZE_PX, "yuvj420p"
+                for index in range(n_frames):
+                    frame = av.VideoFrame.from_ndarray(noise(index), "rgb24")
+                    container.mux(stream.encode(frame.reformat(format="yuvj420p")))
+                container.mux(stream.encode(None))
+
+    return make
+
+
 def some_pictures_claim(claimed_px: tuple[int, int], indices: Iterable[int]) -> Maker:
     """Make a recording in which the headers of some pictures say another size."""
     return packets(frames=lambda index: jpeg(index, claimed_px if index in indices else None))
@@ -115,7 +157,7 @@ def avi_that_claims(width_px: int, height_px: int) -> Maker:
 
 
 def streams(*kinds: str) -> Maker:
-    """Make a recording of ``video``, ``small``, ``cover`` and ``sound``, in this order."""
+    """Make a recording of these streams, in this order; see ``_add_stream``."""
 
     def make(path: Path) -> None:
         with av.open(str(path), "w") as container:
@@ -123,6 +165,9 @@ def streams(*kinds: str) -> Maker:
             for kind, stream in zip(kinds, opened, strict=True):
                 if kind == "sound":
                     write_tone(container, stream, 0.4)
+                    continue
+                if kind in ("subtitles", "data"):
+                    container.mux(_words(stream))
                     continue
                 for index in range(1 if kind == "cover" else 10):
                     rgb = cv2.resize(walk(index), (stream.width, stream.height))
@@ -132,9 +177,21 @@ def streams(*kinds: str) -> Maker:
     return make
 
 
+def _words(stream: av.stream.Stream) -> av.Packet:
+    packet = av.Packet(b"\0\5hello")  # as in MP4: how long it is, and the text
+    packet.stream, packet.time_base = stream, MILLISECOND_S
+    packet.pts, packet.dts, packet.duration = 0, 0, 5000
+    return packet
+
+
 def _add_stream(container: av.container.OutputContainer, kind: str):
     if kind == "sound":
         return container.add_stream("aac", rate=16000)
+    if kind == "subtitles":
+        codec = "mov_text" if container.format.name == "mp4" else "subrip"
+        return container.add_mux_stream(codec)
+    if kind == "data":
+        return container.add_mux_stream("bin_data")
     stream = container.add_stream("png" if kind == "cover" else "mpeg4", rate=25)
     stream.width, stream.height = (32, 32) if kind == "small" else SIZE_PX
     if kind == "cover":

@@ -86,6 +86,7 @@ def write_video(
     mirrored: bool = False,
     index_first: bool = True,
     sound_s: float = 0.0,
+    tick_s: Fraction = TICK_S,
 ) -> Path:
     """Write one frame for each time; the container follows from the suffix of ``path``.
 
@@ -100,6 +101,7 @@ def write_video(
         mirrored: Whether they are to be mirrored from left to right after it.
         index_first: Whether a reader of mp4 finds the index before the pictures.
         sound_s: Seconds of a tone beside the pictures, from 0 of the container's clock.
+        tick_s: Time base of the pictures; AVI has an empty frame for each tick between two.
     """
     has_index = path.suffix in (".mp4", ".mov") and index_first
     options_of_file = {"movflags": "+faststart"} if has_index else {}
@@ -107,14 +109,14 @@ def write_video(
         stream = container.add_stream(codec, rate=30)
         height_px, width_px = draw(0).shape[:2]
         stream.width, stream.height, stream.pix_fmt = width_px, height_px, pix_fmt
-        stream.time_base = stream.codec_context.time_base = TICK_S
+        stream.time_base = stream.codec_context.time_base = tick_s
         stream.options = options or _OPTIONS.get(codec, {})
         if clockwise_deg or mirrored:
             stream.set_display_rotation(-clockwise_deg, hflip=mirrored)
         tone = container.add_stream("aac", rate=16000) if sound_s else None
         for index, time_s in enumerate(times_s):
             frame = av.VideoFrame.from_ndarray(draw(index), "rgb24").reformat(format=pix_fmt)
-            frame.pts, frame.time_base = round(time_s / TICK_S), TICK_S
+            frame.pts, frame.time_base = round(time_s / tick_s), tick_s
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if tone:
@@ -145,9 +147,7 @@ def write_tone(container: av.container.OutputContainer, tone: av.AudioStream, se
 
 def damage(path: Path, packet_index: int) -> Path:
     """Overwrite one packet of the pictures, in the order of the file, with noise."""
-    with av.open(str(path)) as container:
-        packets = [packet for packet in container.demux(video=0) if packet.size]
-        start, size = packets[packet_index].pos, packets[packet_index].size
+    start, size = _packet_place(path, packet_index)
     content = bytearray(path.read_bytes())
     content[start : start + size] = random.Random(0).randbytes(size)
     path.write_bytes(content)
@@ -159,3 +159,16 @@ def truncate(path: Path, share: float) -> Path:
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     return path
+
+
+def cut_before(path: Path, packet_index: int) -> Path:
+    """Keep what is before one packet of the pictures, in the order of the file."""
+    start, _ = _packet_place(path, packet_index)
+    path.write_bytes(path.read_bytes()[:start])
+    return path
+
+
+def _packet_place(path: Path, packet_index: int) -> tuple[int, int]:
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    return packets[packet_index].pos, packets[packet_index].size

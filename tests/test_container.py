@@ -1,7 +1,9 @@
 """What a recording may ask for, and what of it is opened."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import pytest
 from av.stream import Discard
 
@@ -79,17 +81,49 @@ def test_pictures_in_a_codec_that_nothing_records_with_are_refused(tmp_path: Pat
         read(tmp_path / "game.avi")
 
 
-@pytest.mark.parametrize(("suffix", "sound"), [(".mp4", Discard.all), (".mkv", Discard.default)])
+@pytest.mark.parametrize(
+    ("name", "others", "discard"),
+    [
+        ("talk.mp4", ["sound", "subtitles", "data"], Discard.all),
+        ("talk.mkv", ["sound", "subtitles"], Discard.default),
+        ("talk.ts", ["data"], Discard.all),
+    ],
+)
 def test_streams_are_read_only_where_they_tell_how_long_the_recording_is(
-    tmp_path: Path, suffix: str, sound: Discard
+    tmp_path: Path, name: str, others: list[str], discard: Discard
 ) -> None:
-    path = tmp_path / f"talk{suffix}"
-    streams("sound", "video")(path)
+    path = tmp_path / name
+    streams(*others, "video")(path)
     with open_container(path) as container:
         pictures = picture_stream(path, container, USUAL_LIMITS)
-        found = {stream.type: stream.discard for stream in container.streams}
         assert pictures.type == "video"
-    assert found == {"audio": sound, "video": Discard.default}
+        assert [stream.discard for stream in container.streams] == [
+            *[discard] * len(others),
+            Discard.default,
+        ]
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mkv", "srt"), (".mp4", "mov_text")])
+def test_no_decoder_of_subtitles_is_opened_not_even_to_look_at_them(
+    tmp_path: Path, ffmpeg_log: list[tuple[int, str, str]], suffix: str, codec: str
+) -> None:
+    path = tmp_path / f"talk{suffix}"
+    streams("subtitles", "video")(path)
+    assert len(read(path)) == 10
+    with open_container(path) as container:
+        assert not container.streams[0].codec_context.is_open
+    refused = [text for _, _, text in ffmpeg_log if text.startswith(f"Codec ({codec}) not on")]
+    assert refused
+
+
+@pytest.fixture
+def ffmpeg_log() -> Iterator[list[tuple[int, str, str]]]:
+    """Listen to FFmpeg, which says which decoders it was not allowed to open."""
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    with av.logging.Capture(local=False) as log:
+        yield log
+    av.logging.set_level(before)
 
 
 def test_the_commands_take_the_limits(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,17 +23,22 @@ from fer_video.video import open_recording
 from tests.corpus import (
     DASH,
     FIELDS,
+    FRAGMENTS,
+    JPEG,
     OPEN_GOP,
     SDP,
     Maker,
     avi_that_claims,
     called,
     cut_at,
+    cut_between,
     joined,
     link_to,
     packets,
     palette_gif,
+    shortened,
     some_pictures_claim,
+    streamed,
     streams,
     text,
     video,
@@ -77,12 +83,27 @@ CASES = {
     # cut off
     "cut_at_10.mp4": Case(cut_at(0.1), 4, f"{ends('1.8')}, and {skipped(1)}"),
     "cut_at_50.mp4": Case(cut_at(0.5), 24, f"{ends('1.0')}, and {skipped(1)}"),
-    "cut_at_90.mp4": Case(cut_at(0.9), 44, skipped(1)),
-    "cut_at_99.mp4": Case(cut_at(0.99), 49, skipped(1)),
+    "cut_at_90.mp4": Case(cut_at(0.9), 44, f"its last 20287 bytes are missing, and {skipped(1)}"),
+    "cut_at_99.mp4": Case(cut_at(0.99), 49, f"its last 2029 bytes are missing, and {skipped(1)}"),
     "cut_at_10.mkv": Case(cut_at(0.1), 4, ends("1.8")),
     "cut_at_50.mkv": Case(cut_at(0.5), 24, ends("1.0")),
     "cut_at_90.mkv": Case(cut_at(0.9), 45, "its last "),
     "cut_at_99.mkv": Case(cut_at(0.99), 49, "its last "),
+    "cut_at_10.avi": Case(cut_at(0.1, **JPEG), 1, ends("2.0")),
+    "cut_at_50.avi": Case(cut_at(0.5, **JPEG), 20, f"{ends('1.2')}, and {skipped(1)}"),
+    "cut_at_90.avi": Case(cut_at(0.9, **JPEG), 45, "its last "),
+    "cut_at_99.avi": Case(cut_at(0.99, **JPEG), 50, "its last "),
+    "cut_between_frames.avi": Case(cut_between(25, **JPEG), 25, "its last "),
+    "cut_between_frames.mov": Case(cut_between(99, 100, **JPEG), 99, "its last "),
+    "cut_between_h264_frames.mov": Case(cut_between(99, 100), 99, "its last "),
+    "cut_between_frames.mp4": Case(cut_between(99, 100), 99, "its last "),
+    "followed_by_garbage.avi": Case(joined(video(**JPEG), text("garbage" * 9)), 5),
+    "followed_by_garbage.mov": Case(joined(video(**JPEG), text("garbage" * 9)), 5),
+    # nobody went back to the header
+    "streamed.avi": Case(streamed(), 50),
+    "streamed_and_cut.avi": Case(shortened(streamed(), 0.5), 22),
+    "streamed.mp4": Case(streamed(movflags=FRAGMENTS), 50),
+    "streamed_and_cut.mp4": Case(shortened(streamed(movflags=FRAGMENTS), 0.5), 23, "its last "),
     "cut_at_50_index_last.mp4": Case(cut_at(0.5, index_first=False), 0, NO_INDEX),
     "cut_at_99_index_last.mp4": Case(cut_at(0.99, index_first=False), 0, NO_INDEX),
     "no_moov.mp4": Case(without_index, 0, NO_INDEX),
@@ -134,6 +155,10 @@ CASES = {
     "cover_first.mp4": Case(streams("cover", "sound", "video"), 10),
     "cover_and_sound.mp4": Case(streams("cover", "sound"), 0, "it has sound but no picture"),
     "sound.mkv": Case(streams("sound"), 0, "it has sound but no picture"),
+    "subtitles_first.mkv": Case(streams("subtitles", "video"), 10),
+    "subtitles_first.mp4": Case(streams("subtitles", "video"), 10),
+    "data_first.mp4": Case(streams("data", "video"), 10),
+    "data_first.ts": Case(streams("data", "video"), 10),
     "100_streams.mkv": Case(
         streams(*["small"] * 100), 0, "it has 100 streams, more than 64; see --max-streams"
     ),
@@ -161,13 +186,13 @@ CASES = {
             ("hls", "#EXTM3U\n#EXTINF:9,\n{place}\n", ".m3u8", PLAYLIST),
             ("ffconcat", "ffconcat version 1.0\nfile {place}\n", ".ffconcat", PLAYLIST),
             ("dash", DASH, ".mpd", NO_VIDEO),
+            ("sdp", SDP, ".sdp", NO_VIDEO),
         ]
         for where, place in [("file", "{neighbour}"), ("address", "{address}")]
         for suffix in (".mp4", own_suffix)
     },
-    "sdp.mp4": Case(text(SDP.format(host="127.0.0.1", port=5004)), 0, NO_VIDEO),
-    "sdp.sdp": Case(text(SDP.format(host="127.0.0.1", port=5004)), 0, NO_VIDEO),
     "loop.mp4": Case(link_to(""), 0, "too many levels of symbolic links"),
+    "device.mp4": Case(link_to("/dev/zero"), 0, "it is no regular file"),
     "gone.mp4": Case(link_to("nowhere.mp4"), 0, "no such file"),
     **(
         {"unreadable.mp4": Case(link_to("/proc/self/mem"), 0, "input/output error")}
@@ -213,16 +238,52 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
+class Door(NamedTuple):
+    """A port at which recordings say to receive."""
+
+    port: int
+    was_opened: threading.Event
+
+
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, listener: socket.socket) -> Ran:
+def door() -> Iterator[Door]:
+    """Knock at a port all the time: whoever receives there does not refuse."""
+    with socket.socket(type=socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        door = Door(free.getsockname()[1], threading.Event())
+    is_over = threading.Event()
+
+    def knock() -> None:
+        with socket.socket(type=socket.SOCK_DGRAM) as knocker:
+            knocker.connect(("127.0.0.1", door.port))
+            knocker.settimeout(2)
+            while not is_over.wait(0.02):
+                try:
+                    knocker.send(b"anybody there?")
+                    knocker.recv(1)
+                except ConnectionRefusedError:
+                    continue
+                except TimeoutError:
+                    door.was_opened.set()
+
+    knocking = threading.Thread(target=knock)
+    knocking.start()
+    yield door
+    is_over.set()
+    knocking.join()
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, listener: socket.socket, door: Door) -> Ran:
     folder, out = (tmp_path_factory.mktemp(name) for name in ("corpus", "out"))
     for name, case in CASES.items():
         case.make(folder / name)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/secret.mp4"
     for name in CASES:
-        if "_address" in name:
+        if re.search(r"_(file|address)\.", name):
             path = folder / name
-            path.write_text(path.read_text().replace("{address}", address))
+            content = path.read_text().replace("{address}", address)
+            path.write_text(content.replace("{port}", str(door.port)))
     others = [folder / name for name in CASES.keys() - FOUND_IN_A_FOLDER]
     code, said, err = run("analyze", folder, *others, "--out", out, "--jobs", 1)
     return Ran(folder, out, code, said + err, manifest.attempts(out / manifest.MANIFEST_FILE))
@@ -247,6 +308,12 @@ def test_a_timeline_is_whole_and_its_times_rise(ran: Ran, name: str) -> None:
     assert table.attrs["provenance"]["verdict"] == verdict
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is one fewer")
+def test_the_documentation_counts_the_corpus() -> None:
+    docs = Path(__file__).parents[1] / "docs" / "reliability.md"
+    assert f"`tests/test_corpus.py`: {len(CASES)} recordings, " in docs.read_text()
+
+
 def test_a_bad_recording_costs_nothing_but_itself(ran: Ran) -> None:
     n_failed = sum(not case.n_rows for case in CASES.values())
     assert ran.code == 7
@@ -263,6 +330,17 @@ def test_no_recording_leads_to_an_address(listener: socket.socket) -> None:
         listener.accept()
 
 
+@pytest.mark.usefixtures("ran")
+def test_no_recording_makes_anybody_receive(door: Door) -> None:
+    assert not door.was_opened.is_set()
+
+
+def test_a_device_is_no_recording() -> None:
+    code, out, err = run("analyze", "/dev/zero")
+    assert (code, out) == (3, "")
+    assert err == "fer-video: cannot read /dev/zero: it is no regular file\n"
+
+
 def test_a_recording_that_grows_while_it_is_read_is_told_and_gives_nothing(tmp_path: Path) -> None:
     path, out = tmp_path / "camera.ts", tmp_path / "camera.parquet"
     content = write_video(path, steady(150)).read_bytes()
@@ -273,6 +351,38 @@ def test_a_recording_that_grows_while_it_is_read_is_told_and_gives_nothing(tmp_p
     with pytest.raises(VideoError, match="it changed while it was read: analyze it once it is"):
         list(events)
     assert files(tmp_path) == ["camera.ts"]
+
+
+@contextmanager
+def growing(path: Path) -> Iterator[None]:
+    """Add to a recording all the time, as a camera that has not been stopped."""
+    is_over = threading.Event()
+    nothing = b"\x47\x1f\xff\x10" + bytes(184)  # the packet that MPEG-TS is filled with
+
+    def grow() -> None:
+        while not is_over.wait(0.01):
+            with path.open("ab") as file:
+                file.write(nothing)
+
+    recorder = threading.Thread(target=grow)
+    recorder.start()
+    yield
+    is_over.set()
+    recorder.join()
+
+
+def test_a_command_says_that_a_recording_still_grows(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    path = write_video(tmp_path / "in" / "camera.ts", steady(150))
+    reason = "it changed while it was read: analyze it once it is complete"
+    with growing(path):
+        alone = run("analyze", path)
+        in_a_folder = run("analyze", path.parent, "--out", tmp_path / "out")
+    assert alone == (3, "", f"fer-video: cannot read {path}: {reason}\n")
+    assert in_a_folder[0] == 7
+    attempt = manifest.attempts(tmp_path / "out" / manifest.MANIFEST_FILE)[path.name]
+    assert (attempt.verdict, attempt.reason, attempt.exit_code) == ("failed", reason, 3)
+    assert files(tmp_path) == ["in/camera.ts", f"out/{manifest.MANIFEST_FILE}"]
 
 
 @contextmanager

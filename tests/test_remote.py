@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from fer_video import cli, read_timeline
 from fer_video.errors import VideoError
 from fer_video.stores import files_at
+from tests.corpus import cut_at
 from tests.scenes import Square, picture, steady, write_video
 
 s3fs = pytest.importorskip("s3fs", reason='needs pip install "fer-video[remote]"')
@@ -190,8 +191,27 @@ def test_a_recording_larger_than_the_spool_fails_with_the_reason(lab, tmp_path: 
     fill(lab, tmp_path)
     words = ["s3://lab/visits/p1/a.mp4", "--out", tmp_path / "results", "--spool-gb", "1e-6"]
     code, _, err = command("analyze", *words, "--spool", tmp_path / "spool")
-    assert code == 7
+    assert code == 3
     assert "more than the spool holds: raise --spool-gb, now 1e-06" in err
+
+
+def test_a_recording_named_by_itself_gives_its_own_exit_code(lab, tmp_path: Path) -> None:
+    fill(lab, tmp_path)
+    cut = tmp_path / "cut.mp4"
+    cut_at(0.5)(cut)
+    lab.put_file(str(cut), "lab/cut/cut.mp4")
+    spool = ["--spool", tmp_path / "spool"]
+    for recording in ("s3://lab/cut/cut.mp4", cut):
+        words = ["analyze", recording, "--out", "s3://lab/results", *spool]
+        for _ in ("made", "skipped"):
+            code, _, err = command(*words)
+            assert (code, err.count("\n")) == (10, 1)
+            assert err.startswith(f"fer-video: {recording} is partial: it ends ")
+    words = ["analyze", "s3://lab/visits/bad.mp4", "--out", tmp_path / "results", *spool]
+    code, _, err = command(*words)
+    assert (code, err.count("\n")) == (3, 1)
+    assert err.startswith("fer-video: cannot read s3://lab/visits/bad.mp4: not a video file")
+    assert command("analyze", "s3://lab/cut", "--out", tmp_path / "many", *spool)[0] == 0
 
 
 SKIPPED = "skipped {} of {}: done before, and nothing has changed"

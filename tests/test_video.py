@@ -13,10 +13,12 @@ from fer_video.planes import small_rgb, upright
 from fer_video.sampling import Grid
 from fer_video.types import Frame, Image
 from fer_video.video import Recording, open_container, open_recording
+from tests.corpus import streamed
 from tests.scenes import (
     SIZE_PX,
     Square,
     bright_square,
+    cut_before,
     damage,
     picture,
     steady,
@@ -419,6 +421,22 @@ def test_a_recording_that_breaks_off_says_how_much_is_missing(tmp_path, name) ->
     missing_s = 10 - frames[-1].time_s
     assert 2 < missing_s < 8
     assert recording.ended_early_s == pytest.approx(missing_s, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("missing", "ended_early_s"), [(10, None), (12, pytest.approx(11, abs=0.1))]
+)
+def test_a_long_recording_may_end_10_s_early_and_no_more(tmp_path, missing, ended_early_s) -> None:
+    path = write_video(tmp_path / "night.mp4", steady(1200, fps=1))
+    assert read_all(cut_before(path, 1200 - missing)).ended_early_s == ended_early_s
+
+
+def test_an_avi_file_that_was_streamed_says_nothing_of_its_end(tmp_path) -> None:
+    path = tmp_path / "screen.avi"
+    streamed(50)(path)
+    recording = read_all(path)
+    assert (recording.frames_decoded, recording.info.duration_from_header_s) == (50, None)
+    assert (recording.ended_early_s, recording.missing_bytes) == (None, 0)
 
 
 def test_sound_that_is_longer_than_the_picture_is_no_missing_picture(tmp_path) -> None:

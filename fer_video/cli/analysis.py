@@ -172,6 +172,7 @@ def analyze(
         checkpoint_every_s=checkpoint_every_s,
         view=view,
     )
+    is_single = alone is not None
     if alone is not None:
         timeline = results if isinstance(results, Path) else None
         jobs = [planning.job_for(alone, timeline, video, plot, options, output, limits)]
@@ -188,7 +189,9 @@ def analyze(
             limits=limits,
             spool=spooling,
         )
-        jobs = planning.jobs_for(inputs.find_recordings(recordings, results), plan)
+        sources = inputs.find_recordings(recordings, results)
+        is_single = inputs.is_by_itself(recordings, sources)
+        jobs = planning.jobs_for(sources, plan)
         planning.check_results_folder(results)
 
     from fer_video import console, jsonlines
@@ -196,7 +199,7 @@ def analyze(
     def show(hands: "running.Engine", events: "Iterator[Event]") -> console.Report:
         if as_json:
             return jsonlines.write(events)
-        return console.show(events, jobs, quiet, alone is not None, hands.shared_out)
+        return console.show(events, jobs, quiet, is_single, hands.shared_out)
 
     with _engine_for(work, jobs, spec) as hands:
         if alone is not None or results is None:
@@ -209,7 +212,7 @@ def analyze(
             with journal.open_ledger(results) as ledger:
                 jobs = journal.begin(ledger, jobs, "\n".join(named), spec)
                 report = show(hands, journal.noted(hands.run(_work, jobs), ledger))
-    _raise_failures(report, alone is None)
+    _raise_failures(report, not is_single)
 
 
 @contextmanager
@@ -254,7 +257,7 @@ def _raise_failures(report: Any, are_many: bool) -> None:
         raise SomeFailed(names, report.n_recordings)
     for event in (*report.finished, *report.skipped):
         if event.summary.partial and not are_many:
-            raise Partial(event.job.recording, event.summary.loss)
+            raise Partial(event.job.source, event.summary.loss)
 
 
 @app.command()
