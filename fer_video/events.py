@@ -14,7 +14,7 @@ from fer_video.files import Fingerprint, Kind
 from fer_video.manifest import Attempt, Output
 from fer_video.options import AnalysisOptions, LimitOptions, OutputOptions
 
-Stage = Literal["fetch", "analyze", "annotate", "put"]
+Stage = Literal["check", "fetch", "analyze", "annotate", "put"]
 Outcome = Literal["complete", "pruned", "failed"]
 
 

@@ -1,10 +1,18 @@
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
 from fer_video.errors import OutputError
-from fer_video.files import check_output, check_suffix, remove_leftovers, whole_file
+from fer_video.files import (
+    check_output,
+    check_suffix,
+    hashed,
+    remove_leftovers,
+    sha256_of,
+    whole_file,
+)
 
 
 def test_a_file_appears_whole_and_under_its_name_only_at_the_end(tmp_path: Path) -> None:
@@ -49,6 +57,14 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> No
     assert {left.name for left in path.parent.iterdir()} == {
         "talk.v2.mp4", new, "talk.v2.0123abcd.mp4", ".hidden.mp4",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("size_bytes", [0, 3, 8 * 2**20, 20_000_000])
+def test_the_sha_256_of_a_large_file_is_taken_in_parts(tmp_path: Path, size_bytes: int) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"a" * size_bytes)
+    assert sha256_of(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert len(list(hashed(path))) == size_bytes // (8 * 2**20)
 
 
 def _stop_after(_: object, stop: type[BaseException]) -> None:
