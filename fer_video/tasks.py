@@ -145,7 +145,6 @@ def _do(
         yield unfit(socket.gethostname(), lack)
         return
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(n_threads)
-    os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # else the first on a GPU takes all of it
     with caught_interruptions() as interruptions, _bare_main(), crew_for(work, options) as crew:
         try:
             for event in _thinned(crew.run([job], 1, interruptions)):
