@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 
 import psutil
 
+from fer_video.allowance import memory_bytes, n_cores
 from fer_video.engine import Stopped, Work, again, attempt
 from fer_video.errors import DAMAGED, FerVideoError, WorkerLost
 from fer_video.events import Event, Failed, Job
@@ -36,15 +37,8 @@ _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 def processes_for(options: WorkOptions, n_recordings: int) -> int:
     """Decide how many recordings to work on at a time, at least one."""
     by_cores = n_cores() // CORES_PER_RECORDING
-    by_memory = int(psutil.virtual_memory().available / (GB_PER_RECORDING * 1e9))
+    by_memory = int(memory_bytes() / (GB_PER_RECORDING * 1e9))
     return max(1, min(options.jobs or min(by_cores, by_memory), n_recordings))
-
-
-def n_cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux: a job of a cluster has its own share of them
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class ProcessEngine:

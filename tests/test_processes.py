@@ -15,12 +15,13 @@ import psutil
 import pytest
 
 from fer_video import manifest
+from fer_video.allowance import n_cores
 from fer_video.engine import Stopped
 from fer_video.errors import WorkerLost
 from fer_video.events import Advanced, Event, Failed, Finished, Job, Started
 from fer_video.manifest import MANIFEST_FILE
 from fer_video.options import WorkOptions
-from fer_video.processes import ProcessEngine, n_cores, processes_for
+from fer_video.processes import ProcessEngine, processes_for
 from tests.scenes import picture, steady, write_video
 from tests.test_engine import SUMMARY, job
 
@@ -69,6 +70,8 @@ def work(one: Job) -> Iterator[Event]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
         os.kill(os.getppid(), number)
         os.kill(os.getpid(), number)
+    if what == "threads":
+        note.write_text(os.environ["TF_NUM_INTRAOP_THREADS"])
     if what == "pid":
         note.write_text(str(os.getpid()))
     yield Finished(one, replace(SUMMARY, frames_decoded=os.getpid()))
@@ -256,6 +259,14 @@ def test_no_process_outlives_a_parent_that_is_killed(tmp_path) -> None:
     parent.wait()
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_each_process_has_its_own_share_of_threads(tmp_path, at_once, monkeypatch) -> None:
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    run(tmp_path, "threads", at_once=at_once)
+    share = max(1, n_cores() // at_once)
+    assert (tmp_path / "threads.txt").read_text() == str(share)
 
 
 def test_as_many_recordings_run_at_once_as_the_machine_allows() -> None:
