@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,35 @@ def test_a_new_result_replaces_the_old_one_in_one_step(tmp_path: Path) -> None:
     with whole_file(path) as temporary:
         temporary.write_text("new")
     assert (path.read_text(), link.read_text()) == ("new", "old")
+
+
+def test_a_result_is_safe_on_disk_and_so_is_its_name(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "result.csv"
+    synced = []
+
+    def noted(opened: int) -> None:
+        synced.append((os.fstat(opened).st_ino, path.exists()))
+
+    monkeypatch.setattr("os.fsync", noted)
+    with whole_file(path) as temporary:
+        temporary.write_text("rows")
+    assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
+def test_a_file_system_that_cannot_sync_a_folder_holds_results_all_the_same(
+    tmp_path: Path, monkeypatch
+) -> None:
+    sync = os.fsync
+
+    def refused(opened: int) -> None:
+        if stat.S_ISDIR(os.fstat(opened).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        sync(opened)
+
+    monkeypatch.setattr("os.fsync", refused)
+    with whole_file(tmp_path / "result.csv") as temporary:
+        temporary.write_text("rows")
+    assert (tmp_path / "result.csv").read_text() == "rows"
 
 
 def test_an_unfinished_file_may_lie_elsewhere(tmp_path: Path) -> None:
