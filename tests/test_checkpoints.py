@@ -253,6 +253,27 @@ def test_an_interruption_costs_ten_seconds_whenever_the_next_checkpoint_is_due(
     assert job.timeline.read_bytes() == never.timeline.read_bytes()
 
 
+def test_a_kill_costs_five_minutes_of_recording_at_most_unless_asked_otherwise(tmp_path) -> None:
+    recording = write_video(tmp_path / "long.mp4", steady(400, fps=0.5))
+    output = OutputOptions(resume=True)
+    job = Job(recording, recording.name, tmp_path / "t.parquet", output=output)
+    lost_s = [
+        event.done_s - saved_s(job)
+        for event in analyze_job(job)
+        if isinstance(event, Advanced) and event.stage == "analyze"
+    ]
+    assert 100 < max(lost_s) <= 300
+
+
+def saved_s(job: Job) -> float:
+    """Read how far the checkpoint of a job is, on disk."""
+    path = folder_of(job) / "checkpoint.json"
+    if not path.exists():
+        return 0.0
+    saved = json.loads(json.loads(path.read_text())["checkpoint"])
+    return saved["snapshot"]["tracking"]["key_time_s"]
+
+
 def test_a_checkpoint_of_a_recording_that_is_done_is_cleared_away(talk, whole, tmp_path) -> None:
     job = job_for(talk, tmp_path / "t.parquet")
     work(job, stop_after=3)
