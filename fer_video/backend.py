@@ -10,6 +10,7 @@ from fer_video.quiet import quiet_startup
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings, but no news
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else the first on a GPU takes it all
 with quiet_startup():
     import keras
 

@@ -15,7 +15,7 @@ from fer_video.provenance import Tally
 from fer_video.resume import Kept, kept, made_of, set_aside
 from fer_video.samples import PositionLost
 from fer_video.timeline import Provenance, open_timeline, read_timeline
-from fer_video.transfer import on_copies, with_earlier_timeline
+from fer_video.transfer import on_copies, telling, with_earlier_timeline
 
 _PROGRESS_S = 1.0
 """Seconds of recording between two ``Advanced`` events."""
@@ -32,11 +32,12 @@ def analyze_job(job: Job) -> Iterator[Event]:
     """
     check_outputs(job)
     with with_earlier_timeline(job) as looked_at:
-        before = kept(looked_at, _model_of(job.options))
+        before = yield from telling(job, "check", kept(looked_at, _model_of(job.options)))
     if before.provenance and not _missing(job, before):
         clear(job)
         summary = Summary(**before.provenance["seen"])
-        yield Skipped(job, summary, made_of(job, before.provenance, before.outputs))
+        made = yield from telling(job, "check", made_of(job, before.provenance, before.outputs))
+        yield Skipped(job, summary, made)
         return
     if job.remote and job.remote.results:
         before = Kept(fault=before.fault)  # no part of the results lies here to go on from
@@ -54,7 +55,7 @@ def _analyze(before: Kept, job: Job) -> Generator[Event, None, Event]:
     clear(job)
     summary = Summary(**provenance["seen"])
     yield from _draw(job, _missing(job, before) & {"video", "plot"}, summary)
-    made = made_of(job, provenance, before.outputs)
+    made = yield from telling(job, "check", made_of(job, provenance, before.outputs))
     return Finished(job, summary, made, before.fault, frozenset(before.outputs))
 
 
@@ -122,10 +123,11 @@ def _written(
                 if tally.analyzed_s >= reported_s + _PROGRESS_S:
                     reported_s = tally.analyzed_s
                     yield Advanced(job, "analyze", reported_s, total_s)
+            summary = tally.summary(analysis.recording)
+            writer.provenance = yield from telling(job, "check", analysis.provenance(summary))
         except Stopped:
             checkpoints.save()
             raise
-        writer.provenance = analysis.provenance(tally.summary(analysis.recording))
     return writer.provenance
 
 

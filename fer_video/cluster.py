@@ -21,7 +21,7 @@ from fer_video.nodes import Needs, lack_of, needs_of, unfit
 from fer_video.options import DeviceChoice, WorkOptions
 from fer_video.processes import CORES_PER_RECORDING, GB_PER_RECORDING
 from fer_video.quiet import quiet_startup
-from fer_video.tasks import ClusterEngine, Share
+from fer_video.tasks import ClusterEngine, Share, able_machines
 from fer_video.weights import ModelSpec
 
 _ANSWER_S = 120.0
@@ -56,7 +56,7 @@ def join_cluster(
             machines = [node for node in ray.nodes() if node["Alive"]]
             device = jobs[0].options.classify.device
             share = share_of([one["Resources"] for one in machines], device)
-            able = [one for one in machines if one["Resources"].get("CPU", 0) >= share["num_cpus"]]
+            able = able_machines(ray, share)
             _check(ray, able, needs)
             yield ClusterEngine(ray, options, needs, share, len(able))
         finally:

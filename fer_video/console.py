@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 from fer_video.bars import run_progress
 from fer_video.errors import one_line
-from fer_video.events import Event, Failed, Finished, Job, Resumed, Skipped, Summary
+from fer_video.events import Event, Failed, Finished, Job, Resumed, Skipped, Summary, Waiting
 from fer_video.pace import Pace
 from fer_video.wording import clock, counted, sized
+
+_WAITING = "waiting for a machine: the cluster has none that can take a recording; see `ray status`"
 
 
 @dataclass(slots=True)
@@ -55,6 +57,8 @@ def show(
             report.add(event)
             if isinstance(event, Resumed) and not quiet:
                 progress.write(f"{one_line(event.job.name)}: goes on at {clock(event.at_s)}")
+            if isinstance(event, Waiting) and not quiet:
+                progress.write(_WAITING, error=True)
             if isinstance(event, Finished) and not quiet:
                 progress.write("\n".join(describe(event)))
             if isinstance(event, Failed) and not alone:

@@ -14,7 +14,7 @@ from fer_video.files import Fingerprint, Kind
 from fer_video.manifest import Attempt, Output
 from fer_video.options import AnalysisOptions, LimitOptions, OutputOptions
 
-Stage = Literal["fetch", "analyze", "annotate", "put"]
+Stage = Literal["check", "fetch", "analyze", "annotate", "put"]
 Outcome = Literal["complete", "pruned", "failed"]
 
 
@@ -169,6 +169,14 @@ class Advanced:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """No machine is left to take a recording; the work goes on as soon as one comes."""
+
+    job: Job
+    """One of those that wait."""
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """What the results of a recording were made from, and what they are known by."""
 
@@ -238,4 +246,4 @@ class TrialEnded:
     """None before the first that came to its end."""
 
 
-Event = Started | Resumed | Advanced | Finished | Skipped | Failed
+Event = Started | Resumed | Advanced | Waiting | Finished | Skipped | Failed

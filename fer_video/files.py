@@ -6,14 +6,15 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from fer_video.errors import OutputError, VideoError, cannot_write
 
+T = TypeVar("T")
 Kind = Literal["timeline", "video", "plot", "report"]
 
 _SUFFIXES: dict[Kind, tuple[str, ...]] = {
@@ -30,6 +31,8 @@ _STEM_BYTES = 200
 """Of the name of a temporary file; file systems hold 255 for the whole of it."""
 _LEFT_AFTER_S = 24 * 3600.0
 """A temporary file that nobody wrote to for so long is nobody's work any more."""
+_PART_BYTES = 8 * 2**20
+"""Read at a time."""
 _UNFINISHED = re.compile(r"\.fer-video-[0-9a-f]{16}")
 _ABANDONED_AFTER_S = 30 * 24 * 3600.0
 """Somebody may come back to unfinished work after a holiday; it takes little room."""
@@ -57,11 +60,22 @@ def whole_file(path: Path, scratch: Path | None = None) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a new name outlast a power cut, where the system can do that."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def check_exists(path: Path) -> None:
@@ -152,8 +166,28 @@ def state_of(path: Path) -> tuple[int, int, int]:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file in hexadecimal."""
+    return result_of(hashed(path))
+
+
+def hashed(path: Path) -> Generator[None, None, str]:
+    """SHA-256 of a file of any size; yields between its parts, as a sign of life."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while part := file.read(_PART_BYTES):
+            digest.update(part)
+            if len(part) == _PART_BYTES:
+                yield
+    return digest.hexdigest()
+
+
+def result_of(steps: Generator[object, None, T]) -> T:
+    """Take all steps, and return what they come to."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +197,6 @@ class Fingerprint:
     size_bytes: int
     sha256: str
     """Of its content, in hexadecimal."""
-
-
-def fingerprint_of(path: Path) -> Fingerprint:
-    """Size and SHA-256 of a file."""
-    return Fingerprint(path.stat().st_size, sha256_of(path))
 
 
 def _reason(error: OSError | ValueError) -> str:

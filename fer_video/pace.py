@@ -91,7 +91,7 @@ class Pace:
         elif isinstance(event, Resumed):
             if recording in self._running:
                 self._running[recording].resume(event)
-        else:
+        elif isinstance(event, Finished | Skipped | Failed):
             self._end(event)
 
     def _end(self, event: Finished | Skipped | Failed) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 from fer_video.classify import NetClassifier, classify, cut_crops, load_classifier
 from fer_video.detect import Detector, detect, load_detector, picture_side_px
 from fer_video.events import Summary
+from fer_video.files import result_of
 from fer_video.options import AnalysisOptions
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.provenance import Tally, provenance
@@ -53,7 +54,7 @@ class Analysis:
         if self.after is not None:
             yield from self.recording.return_to(self.after.position, self.options.sample)
 
-    def provenance(self, summary: Summary) -> Provenance:
+    def provenance(self, summary: Summary) -> Generator[None, None, Provenance]:
         """Say how the timeline was made, once ``moments`` is read to its end."""
         return provenance(
             self.recording, self.classifier.spec, self.classifier.ran, self.options, summary
@@ -154,7 +155,8 @@ def analyze(
     with open_analysis(path, options, load_tools(options), limits) as analysis:
         counted = tally.counting(analysis.moments)
         table = to_frame(counted, path.name, analysis.classifier.spec.labels)
-        table.attrs["provenance"] = analysis.provenance(tally.summary(analysis.recording))
+        summary = tally.summary(analysis.recording)
+        table.attrs["provenance"] = result_of(analysis.provenance(summary))
     return table
 
 

@@ -12,10 +12,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 import psutil
 
+from fer_video.allowance import memory_bytes, n_cores
 from fer_video.engine import Stopped, Work, again, attempt
 from fer_video.errors import DAMAGED, FerVideoError, WorkerLost
 from fer_video.events import Event, Failed, Job
@@ -29,20 +31,14 @@ GB_PER_RECORDING = 1.0
 """Resident memory to count on: 0.3 GB were measured, with Keras and 4K recordings more."""
 
 _STOP = "stop"
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
 
 def processes_for(options: WorkOptions, n_recordings: int) -> int:
     """Decide how many recordings to work on at a time, at least one."""
     by_cores = n_cores() // CORES_PER_RECORDING
-    by_memory = int(psutil.virtual_memory().available / (GB_PER_RECORDING * 1e9))
+    by_memory = int(memory_bytes() / (GB_PER_RECORDING * 1e9))
     return max(1, min(options.jobs or min(by_cores, by_memory), n_recordings))
-
-
-def n_cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux: a job of a cluster has its own share of them
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class ProcessEngine:
@@ -119,7 +115,9 @@ class Crew:
         for child in self._children:
             if child.job is None:
                 return child
-        self._children.append(_Child(self._work, self._options, max(1, n_cores() // n_at_once)))
+        n_threads = max(1, n_cores() // n_at_once)
+        with _held_back():
+            self._children.append(_Child(self._work, self._options, n_threads))
         return self._children[-1]
 
     def _news(self) -> Iterator[Event]:
@@ -228,7 +226,7 @@ class _Child:
 
 def _death(job: Job, exit_code: int | None) -> WorkerLost:
     """Tell how the process that worked on a job died."""
-    if exit_code == -signal.SIGKILL:
+    if exit_code is not None and -exit_code in (signal.SIGKILL, *_INTERRUPTIONS):
         reason = "its process was killed, as a machine does that runs out of memory"
         return _Killed(job.source, f"{reason}; try fewer --jobs")
     if exit_code is not None and exit_code < 0:
@@ -239,7 +237,7 @@ def _death(job: Job, exit_code: int | None) -> WorkerLost:
 
 def _serve(connection: Connection, work: Work, n_threads: int) -> None:
     """Do jobs until the parent is gone; what a child process runs."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the parent decides what they mean
+    for number in _INTERRUPTIONS:  # the parent decides what they mean
         signal.signal(number, signal.SIG_IGN)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(n_threads))
     with suppress(EOFError, ConnectionError):
@@ -266,6 +264,21 @@ def _do(job: Job, work: Work, connection: Connection) -> None:
 
 
 @contextmanager
+def _held_back() -> Iterator[None]:
+    """Let a child begin deaf to interruptions: one would end it before it can say so itself.
+
+    Those that come meanwhile reach this process at the end of the block.
+    """
+    # the first child would start it, which lets them in again
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def caught_interruptions() -> Iterator[list[int]]:
     """Collect the first Ctrl-C or SIGTERM; the second one interrupts.
 
@@ -281,7 +294,7 @@ def caught_interruptions() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         caught.append(number)
 
-    before = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, catch) for number in _INTERRUPTIONS}
     try:
         yield caught
     finally:

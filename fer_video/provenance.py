@@ -1,12 +1,12 @@
 """How a timeline was made, and what was seen in its recording."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from fer_video import __version__
 from fer_video.errors import VideoError
 from fer_video.events import Summary
-from fer_video.files import sha256_of, state_of
+from fer_video.files import hashed, state_of
 from fer_video.options import AnalysisOptions
 from fer_video.timeline import Provenance
 from fer_video.types import Moment
@@ -75,8 +75,10 @@ def provenance(
     ran: Provenance,
     options: AnalysisOptions,
     summary: Summary,
-) -> Provenance:
+) -> Generator[None, None, Provenance]:
     """Say how a timeline was made; the same input and options give the same answer.
+
+    Yields while the recording is read for its SHA-256.
 
     Args:
         recording: After its last frame was read.
@@ -89,11 +91,12 @@ def provenance(
         VideoError: The recording is another one by now.
     """
     info = recording.info
+    source = yield from _source(recording)
     return {
         "fer_video": __version__,
         "revision": REVISION,
         "verdict": "partial" if summary.partial else "complete",
-        "source": _source(recording)
+        "source": source
         | {
             "width_px": info.width_px,
             "height_px": info.height_px,
@@ -114,10 +117,11 @@ def provenance(
     }
 
 
-def _source(recording: Recording) -> Provenance:
+def _source(recording: Recording) -> Generator[None, None, Provenance]:
     path = recording.info.path
     try:
-        source = {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        sha256 = yield from hashed(path)
+        source = {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256}
         if state_of(path) != recording.state:
             raise VideoError(path, "it changed while it was read: analyze it once it is complete")
     except OSError as error:

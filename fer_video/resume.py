@@ -7,7 +7,7 @@ manifest's SHA-256 of a timeline is held against it, too.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from fer_video import stores
 from fer_video.errors import DataError, FerVideoError, cannot_write
 from fer_video.events import Job, Made, Summary
-from fer_video.files import Fingerprint, Kind, fingerprint_of, sha256_of
+from fer_video.files import Fingerprint, Kind, hashed
 from fer_video.jobs import TIMELINES
 from fer_video.manifest import Output
 from fer_video.options import (
@@ -66,10 +66,10 @@ class _Untrue(Exception):
     """A result that is there cannot be kept."""
 
 
-def kept(job: Job, model: ModelSpec) -> Kept:
+def kept(job: Job, model: ModelSpec) -> Generator[None, None, Kept]:
     """Find out which results of a job are whole, and are what the work would give again.
 
-    What costs little is looked at first; the recording is read last.
+    What costs little is looked at first; the recording is read last. Yields while files are read.
 
     Args:
         job: Whose ``earlier`` is how the manifest says that it ended before.
@@ -78,7 +78,7 @@ def kept(job: Job, model: ModelSpec) -> Kept:
     if job.output.force or not job.output.resume:
         return Kept()
     try:
-        made, timeline = _kept_timeline(job, model)
+        made, timeline = yield from _kept_timeline(job, model)
     except _Untrue as untrue:
         return Kept(fault=str(untrue))
     outputs: dict[Kind, Output] = {"timeline": timeline}
@@ -86,26 +86,26 @@ def kept(job: Job, model: ModelSpec) -> Kept:
     for path, kind in job.outputs.items():
         if kind != "timeline":
             try:
-                outputs[kind] = _kept_drawing(job, kind, path, timeline)
+                outputs[kind] = yield from _kept_drawing(job, kind, path, timeline)
             except _Untrue as untrue:
                 faults.append(str(untrue))
     return Kept(made, outputs, faults[0] if faults else "")
 
 
-def _kept_timeline(job: Job, model: ModelSpec) -> tuple[Provenance, Output]:
+def _kept_timeline(job: Job, model: ModelSpec) -> Generator[None, None, tuple[Provenance, Output]]:
     path, earlier = job.timeline, _earlier(job, "timeline")
     if not path.is_file():
         raise _Untrue("missing timeline" if earlier else "")
     try:
         made = read_provenance(path)
         _check_made(made, job, model)
-        timeline = _output(path, work_of(made))
+        timeline = yield from _output(path, work_of(made))
         if earlier and earlier.made_from == timeline.made_from and earlier != timeline:
             raise _Untrue(_DAMAGED)
         if earlier == timeline:
             timeline = earlier  # which knows what a store says of it
         check_whole(path, job.name)
-        if not _is_source(job, made["source"]["sha256"]):
+        if not (yield from _is_source(job, made["source"]["sha256"])):
             raise _Untrue(_CHANGED)
     except (DataError, KeyError, TypeError) as error:
         raise _Untrue(_DAMAGED) from error
@@ -140,10 +140,10 @@ def _recorded(options: Any) -> AnalysisOptions:
         raise _Untrue("other options") from error
 
 
-def _is_source(job: Job, sha256: str) -> bool:
+def _is_source(job: Job, sha256: str) -> Generator[None, None, bool]:
     """Whether a job's recording is what it was; one on a store is not fetched to find out."""
     if job.remote is None or not job.remote.recording:
-        return sha256_of(job.recording) == sha256
+        return (yield from hashed(job.recording)) == sha256
     version = job.remote.version
     return bool(
         version
@@ -152,20 +152,25 @@ def _is_source(job: Job, sha256: str) -> bool:
     )
 
 
-def _kept_drawing(job: Job, kind: Kind, path: Path, timeline: Output) -> Output:
+def _kept_drawing(
+    job: Job, kind: Kind, path: Path, timeline: Output
+) -> Generator[None, None, Output]:
     earlier, destination = _earlier(job, kind), job.destination_of(path)
     stored = stores.find(destination) if isinstance(destination, str) else None
     if stored is None and not path.is_file():
         raise _Untrue(f"missing {kind}")
     if earlier is None or earlier.made_from != drawing_of(kind, timeline, job.output.view):
         raise _Untrue(f"outdated {kind}")
-    if not (_is_version(stored, earlier) if stored else _has_content(path, earlier)):
+    same = _is_version(stored, earlier) if stored else (yield from _has_content(path, earlier))
+    if not same:
         raise _Untrue(f"damaged {kind}")
     return earlier
 
 
-def _has_content(path: Path, output: Output) -> bool:
-    return path.stat().st_size == output.size_bytes and sha256_of(path) == output.sha256
+def _has_content(path: Path, output: Output) -> Generator[None, None, bool]:
+    if path.stat().st_size != output.size_bytes:
+        return False
+    return (yield from hashed(path)) == output.sha256
 
 
 def _is_version(stored: Stored, output: Output) -> bool:
@@ -197,8 +202,12 @@ def set_aside(job: Job) -> None:
                 raise cannot_write(aside, error) from error
 
 
-def made_of(job: Job, provenance: Provenance, kept: Mapping[Kind, Output]) -> Made:
+def made_of(
+    job: Job, provenance: Provenance, kept: Mapping[Kind, Output]
+) -> Generator[None, None, Made]:
     """Say what the results of a job were made from, once all are there.
+
+    Yields while they are read.
 
     Args:
         job: Which was done.
@@ -208,11 +217,11 @@ def made_of(job: Job, provenance: Provenance, kept: Mapping[Kind, Output]) -> Ma
     source, model = provenance["source"], provenance["model"]
     outputs: dict[str, Output] = dict(kept.items())
     if "timeline" not in outputs:
-        outputs["timeline"] = _output(job.timeline, work_of(provenance))
+        outputs["timeline"] = yield from _output(job.timeline, work_of(provenance))
     for path, kind in job.outputs.items():
         if kind not in outputs:
             made_from = drawing_of(kind, outputs["timeline"], job.output.view)
-            outputs[kind] = _output(path, made_from)
+            outputs[kind] = yield from _output(path, made_from)
     return Made(
         Fingerprint(source["bytes"], source["sha256"]), model["name"], model["sha256"], outputs
     )
@@ -246,6 +255,5 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _output(path: Path, made_from: str) -> Output:
-    known = fingerprint_of(path)
-    return Output(known.size_bytes, known.sha256, made_from)
+def _output(path: Path, made_from: str) -> Generator[None, None, Output]:
+    return Output(path.stat().st_size, (yield from hashed(path)), made_from)

@@ -16,7 +16,7 @@ from typing import Any
 
 from fer_video.engine import Work, again
 from fer_video.errors import Bug, FerVideoError, WorkerLost
-from fer_video.events import Advanced, Event, Failed, Finished, Job, Skipped
+from fer_video.events import Advanced, Event, Failed, Finished, Job, Skipped, Waiting
 from fer_video.nodes import Needs, lack_of, unfit
 from fer_video.options import WorkOptions
 from fer_video.processes import caught_interruptions, crew_for, is_killed
@@ -29,6 +29,8 @@ _TELL_S = 1.0
 _QUEUED = 1000
 """Recordings that Ray knows of at a time: more than a cluster has room for, so that one which
 grows by demand does."""
+_SILENCE_S = 60.0
+"""After which it is looked whether there is still a machine that could say something."""
 _MAX_LOST = 3
 """Times that a recording may lose its machine and be tried again."""
 _LAST = (Finished, Skipped, Failed)
@@ -36,6 +38,18 @@ _LAST = (Finished, Skipped, Failed)
 
 Share = dict[str, float]
 """What a recording takes of a machine: ``num_cpus``, ``num_gpus``, and ``memory`` in bytes."""
+_COUNTED = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+"""As Ray calls it where it counts what a machine has."""
+
+
+def able_machines(ray: Any, share: Share) -> list[Any]:
+    """List the machines that are up and have what a recording takes."""
+    return [
+        node
+        for node in ray.nodes()
+        if node["Alive"]
+        and all(node["Resources"].get(_COUNTED[name], 0) >= share[name] for name in share)
+    ]
 
 
 class ClusterEngine:
@@ -54,7 +68,7 @@ class ClusterEngine:
         self._options = options
         self._needs = ray.put(needs)
         self._task = ray.remote(_do).options(num_returns="streaming", max_retries=0, **share)
-        self._n_threads = int(share["num_cpus"])
+        self._share = share
         self._lost: Counter[str] = Counter()
 
     def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Event]:
@@ -82,6 +96,7 @@ class ClusterEngine:
         waiting = deque(jobs)
         running: dict[Any, Job] = {}
         stopping = False
+        heard_s = time.monotonic()
         while waiting or running:
             if interruptions and not stopping:
                 stopping = True
@@ -91,7 +106,13 @@ class ClusterEngine:
             while waiting and len(running) < (self._options.jobs or _QUEUED):
                 job = waiting.popleft()
                 running[self._handed_out(work, job)] = job
-            for stream in self._ready(list(running)):
+            ready = self._ready(list(running))
+            silent = not ready and time.monotonic() > heard_s + _SILENCE_S
+            if silent and not able_machines(self._ray, self._share):
+                yield Waiting(next(iter(running.values())))
+            if silent or ready:
+                heard_s = time.monotonic()
+            for stream in ready:
                 event = self._said(stream, running[stream])
                 if event is None or isinstance(event, _LAST):
                     job = running.pop(stream)
@@ -102,7 +123,8 @@ class ClusterEngine:
                     yield event
 
     def _handed_out(self, work: Work, job: Job) -> Any:
-        return self._task.remote(work, job, self._options, self._needs, self._n_threads)
+        n_threads = int(self._share["num_cpus"])
+        return self._task.remote(work, job, self._options, self._needs, n_threads)
 
     def _ready(self, streams: list[Any]) -> list[Any]:
         """Wait a moment for tasks that have something to say."""
@@ -145,7 +167,6 @@ def _do(
         yield unfit(socket.gethostname(), lack)
         return
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(n_threads)
-    os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # else the first on a GPU takes all of it
     with caught_interruptions() as interruptions, _bare_main(), crew_for(work, options) as crew:
         try:
             for event in _thinned(crew.run([job], 1, interruptions)):

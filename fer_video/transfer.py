@@ -40,11 +40,11 @@ def on_copies(work: Work, job: Job) -> Generator[Event, None, Event]:
     if remote is None:
         return (yield from work(job))
     with _named_by_addresses(job):
-        held = yield from _telling(job, "fetch", take_room(job, remote))
+        held = yield from telling(job, "fetch", take_room(job, remote))
         try:
             if remote.recording:
                 copied = stores.fetch(remote.recording, remote.size_bytes, job.recording)
-                yield from _telling(job, "fetch", copied)
+                yield from telling(job, "fetch", copied)
             ended = yield from work(job)
             if remote.results:
                 ended = yield from _put_results(job, remote, ended)
@@ -70,6 +70,18 @@ def with_earlier_timeline(job: Job) -> Iterator[Job]:
         yield replace(job, timeline=copy)
 
 
+def telling(job: Job, stage: Stage, steps: Generator[object, None, T]) -> Generator[Event, None, T]:
+    """Turn steps into signs of life: files that are copied or read are no seconds of recording."""
+    with closing(steps):
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            yield Advanced(job, stage, 0.0, None)
+
+
 def _put_results(job: Job, remote: Remote, ended: Event) -> Generator[Event, None, Event]:
     versions: dict[Path, str] = {}
     made = sorted(path for path in remote.made.rglob("*") if path.is_file())
@@ -78,7 +90,7 @@ def _put_results(job: Job, remote: Remote, ended: Event) -> Generator[Event, Non
     with ThreadPoolExecutor(1, "put") as pool:
         for path in made:
             putting = pool.submit(stores.put, path, str(job.destination_of(path)))
-            versions[path] = yield from _telling(job, "put", _until_done(putting))
+            versions[path] = yield from telling(job, "put", _until_done(putting))
     return _versioned(ended, versions)
 
 
@@ -97,20 +109,6 @@ def _until_done(task: "Future[T]") -> Generator[None, None, T]:
     while not wait([task], _BEAT_S).done:
         yield
     return task.result()
-
-
-def _telling(
-    job: Job, stage: Stage, steps: Generator[object, None, T]
-) -> Generator[Event, None, T]:
-    """Turn steps into signs of life: copying is no progress in seconds of recording."""
-    with closing(steps):
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            yield Advanced(job, stage, 0.0, None)
 
 
 @contextmanager

@@ -19,7 +19,14 @@ WAIT_S = 300.0
 """Nothing here takes a tenth of it, unless the machine is very busy."""
 Ended = tuple[int, list[str], list[str]]
 """Exit code of a command, and the sorted lines of its stdout and stderr."""
-PARTS = ["dashboard-agent-grpc", "dashboard-agent-listen", "runtime-env-agent", "metrics-export"]
+PARTS = [
+    "node-manager",
+    "object-manager",
+    "dashboard-agent-grpc",
+    "dashboard-agent-listen",
+    "runtime-env-agent",
+    "metrics-export",
+]
 
 
 def free_port() -> int:

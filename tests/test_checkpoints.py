@@ -27,7 +27,7 @@ from fer_video.checkpoints import Checkpoints, folder_of
 from fer_video.classify import load_classifier
 from fer_video.engine import Stopped
 from fer_video.events import Advanced, Event, Finished, Job, Remote, Resumed, Skipped
-from fer_video.files import remove_leftovers
+from fer_video.files import remove_leftovers, result_of
 from fer_video.options import ClassifyOptions, DetectOptions, DetectorName, OutputOptions
 from fer_video.pipeline import Tools, open_analysis
 from fer_video.provenance import Tally
@@ -143,7 +143,8 @@ def analyzed(path: Path, sample: SampleOptions, after: Snapshot | None, tally: T
     with open_analysis(path, options, tools(), snapshot_every_s=5.0, after=after) as analysis:
         read_again_s = list(analysis.return_there())
         moments = list(tally.counting(analysis.moments))
-        return Run(moments, analysis.provenance(tally.summary(analysis.recording)), read_again_s)
+        told = result_of(analysis.provenance(tally.summary(analysis.recording)))
+        return Run(moments, told, read_again_s)
 
 
 def on_disk(snapshot: Snapshot, folder: Path) -> Snapshot:
@@ -238,14 +239,39 @@ def test_a_run_that_is_stopped_again_and_again_gives_the_same_file(talk, whole, 
     assert list(tmp_path.iterdir()) == [job.timeline]
 
 
-def test_an_interruption_costs_ten_seconds_whenever_the_next_checkpoint_is_due(tmp_path) -> None:
+@pytest.mark.parametrize("stop_after", [13, 20], ids=["analyzed", "read for its SHA-256"])
+def test_an_interruption_costs_ten_seconds_whenever_the_next_checkpoint_is_due(
+    tmp_path, stop_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_video.files._PART_BYTES", 500)
     recording = write_video(tmp_path / "walk.mp4", steady(450))
     job = job_for(recording, tmp_path / "t.parquet", every_s=180)
-    work(job, stop_after=13)
+    work(job, stop_after)
     assert resumed_s(work(job)) == [pytest.approx(10, abs=0.3)]
     never = job_for(recording, tmp_path / "never.parquet", every_s=0)
     work(never)
     assert job.timeline.read_bytes() == never.timeline.read_bytes()
+
+
+def test_a_kill_costs_five_minutes_of_recording_at_most_unless_asked_otherwise(tmp_path) -> None:
+    recording = write_video(tmp_path / "long.mp4", steady(400, fps=0.5))
+    output = OutputOptions(resume=True)
+    job = Job(recording, recording.name, tmp_path / "t.parquet", output=output)
+    lost_s = [
+        event.done_s - saved_s(job)
+        for event in analyze_job(job)
+        if isinstance(event, Advanced) and event.stage == "analyze"
+    ]
+    assert 100 < max(lost_s) <= 300
+
+
+def saved_s(job: Job) -> float:
+    """Read how far the checkpoint of a job is, on disk."""
+    path = folder_of(job) / "checkpoint.json"
+    if not path.exists():
+        return 0.0
+    saved = json.loads(json.loads(path.read_text())["checkpoint"])
+    return saved["snapshot"]["tracking"]["key_time_s"]
 
 
 def test_a_checkpoint_of_a_recording_that_is_done_is_cleared_away(talk, whole, tmp_path) -> None:

@@ -14,6 +14,7 @@ from fer_video.events import (
     Skipped,
     Started,
     Summary,
+    Waiting,
 )
 from fer_video.files import Fingerprint
 
@@ -75,6 +76,16 @@ def test_a_run_is_reported_with_its_failures_named(capsys) -> None:
         "failed: cannot read b.mp4: damaged",
     ]
     assert len(report.finished) == len(report.failed) == 1
+
+
+def test_a_run_that_waits_for_a_machine_says_so(capsys) -> None:
+    waiting = [Started(job("a.mp4")), Waiting(job("a.mp4")), Finished(job("a.mp4"), summary())]
+    console.show(waiting, [job("a.mp4")], quiet=False)
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "waiting for a machine: the cluster has none that can take a recording; see `ray status`"
+    ]
+    console.show(waiting, [job("a.mp4")], quiet=True)
+    assert capsys.readouterr().err == ""
 
 
 def test_quiet_prints_nothing_but_failures(capsys) -> None:

@@ -1,10 +1,20 @@
+import errno
+import hashlib
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from fer_video.errors import OutputError
-from fer_video.files import check_output, check_suffix, remove_leftovers, whole_file
+from fer_video.files import (
+    check_output,
+    check_suffix,
+    hashed,
+    remove_leftovers,
+    sha256_of,
+    whole_file,
+)
 
 
 def test_a_file_appears_whole_and_under_its_name_only_at_the_end(tmp_path: Path) -> None:
@@ -24,6 +34,35 @@ def test_a_new_result_replaces_the_old_one_in_one_step(tmp_path: Path) -> None:
     with whole_file(path) as temporary:
         temporary.write_text("new")
     assert (path.read_text(), link.read_text()) == ("new", "old")
+
+
+def test_a_result_is_safe_on_disk_and_so_is_its_name(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "result.csv"
+    synced = []
+
+    def noted(opened: int) -> None:
+        synced.append((os.fstat(opened).st_ino, path.exists()))
+
+    monkeypatch.setattr("os.fsync", noted)
+    with whole_file(path) as temporary:
+        temporary.write_text("rows")
+    assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
+def test_a_file_system_that_cannot_sync_a_folder_holds_results_all_the_same(
+    tmp_path: Path, monkeypatch
+) -> None:
+    sync = os.fsync
+
+    def refused(opened: int) -> None:
+        if stat.S_ISDIR(os.fstat(opened).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        sync(opened)
+
+    monkeypatch.setattr("os.fsync", refused)
+    with whole_file(tmp_path / "result.csv") as temporary:
+        temporary.write_text("rows")
+    assert (tmp_path / "result.csv").read_text() == "rows"
 
 
 def test_an_unfinished_file_may_lie_elsewhere(tmp_path: Path) -> None:
@@ -49,6 +88,14 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> No
     assert {left.name for left in path.parent.iterdir()} == {
         "talk.v2.mp4", new, "talk.v2.0123abcd.mp4", ".hidden.mp4",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("size_bytes", [0, 3, 8 * 2**20, 20_000_000])
+def test_the_sha_256_of_a_large_file_is_taken_in_parts(tmp_path: Path, size_bytes: int) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"a" * size_bytes)
+    assert sha256_of(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert len(list(hashed(path))) == size_bytes // (8 * 2**20)
 
 
 def _stop_after(_: object, stop: type[BaseException]) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 CLASSIFY_ON_AUTO = """
+import os
 import sys
 from fer_video.classify import load_classifier
 from fer_video.gpu import driver_sees_gpu
 from fer_video.options import ClassifyOptions
 sees = driver_sees_gpu()
 print(sees, load_classifier(ClassifyOptions()).device, "keras" in sys.modules)
+print(os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH"))
 """
 
 
@@ -36,17 +38,23 @@ def driver(tmp_path: Path):
     return build
 
 
-def classified_on(libraries: Path) -> str:
-    environment = os.environ | {"LD_LIBRARY_PATH": str(libraries)}
+def classified_on(libraries: Path, **words: str) -> list[str]:
+    environment = os.environ | {"LD_LIBRARY_PATH": str(libraries)} | words
     command = [sys.executable, "-c", CLASSIFY_ON_AUTO]
     shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return shown.stdout.strip()
+    return shown.stdout.splitlines()
 
 
 @pytest.mark.parametrize(("started", "count"), [(100, 1), (0, 0)])
 def test_keras_is_not_asked_where_the_driver_sees_no_gpu(driver, started: int, count: int) -> None:
-    assert classified_on(driver(started, count)) == "False cpu:0 False"
+    assert classified_on(driver(started, count)) == ["False cpu:0 False", "None"]
 
 
 def test_a_gpu_that_keras_cannot_use_is_left_alone(driver) -> None:
-    assert classified_on(driver(0, 1)) == "True cpu:0 True"
+    assert classified_on(driver(0, 1))[0] == "True cpu:0 True"
+
+
+def test_no_process_takes_a_gpu_for_itself_unless_told_to(driver) -> None:
+    gpu = driver(0, 1)
+    assert classified_on(gpu)[1] == "true"
+    assert classified_on(gpu, TF_FORCE_GPU_ALLOW_GROWTH="false")[1] == "false"

@@ -14,6 +14,7 @@ from fer_video.events import (
     Skipped,
     Started,
     Summary,
+    Waiting,
 )
 from fer_video.files import Fingerprint
 from fer_video.pace import Pace
@@ -112,3 +113,10 @@ def test_a_recording_without_a_duration_has_no_share(tmp_path) -> None:
     pace.update(Advanced(job, "analyze", 5.0, None))
     assert pace.running[0].share is None
     assert pace.left_of(pace.running[0]) is None
+
+
+def test_a_recording_that_waits_for_a_machine_has_not_ended(tmp_path) -> None:
+    job = recording(tmp_path, "a.mp4")
+    pace = Pace([job], Clock())
+    pace.update(Waiting(job))
+    assert (pace.n_done, pace.share) == (0, 0)

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,15 @@ import numpy as np
 import psutil
 import pytest
 
+from fer_video import manifest
+from fer_video.allowance import n_cores
 from fer_video.engine import Stopped
 from fer_video.errors import WorkerLost
 from fer_video.events import Advanced, Event, Failed, Finished, Job, Started
+from fer_video.manifest import MANIFEST_FILE
 from fer_video.options import WorkOptions
-from fer_video.processes import ProcessEngine, n_cores, processes_for
+from fer_video.processes import ProcessEngine, processes_for
+from tests.scenes import picture, steady, write_video
 from tests.test_engine import SUMMARY, job
 
 
@@ -59,6 +64,14 @@ def work(one: Job) -> Iterator[Event]:
                 yield Advanced(one, "analyze", done_s, 3000)
             except Stopped:
                 time.sleep(60)
+    if what in ("SIGINT", "SIGTERM"):
+        number = signal.Signals[what]
+        signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        os.kill(os.getppid(), number)
+        os.kill(os.getpid(), number)
+    if what == "threads":
+        note.write_text(os.environ["TF_NUM_INTRAOP_THREADS"])
     if what == "pid":
         note.write_text(str(os.getpid()))
     yield Finished(one, replace(SUMMARY, frames_decoded=os.getpid()))
@@ -148,6 +161,15 @@ def interrupt_after(seconds: list[float], number: int = signal.SIGINT) -> thread
     return thread
 
 
+def workers_of(pid: int) -> list[psutil.Process]:
+    """Find the child processes in which recordings are worked on."""
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):  # it is over
+            found += [child] if "spawn_main" in " ".join(child.cmdline()) else []
+    return found
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_lets_the_work_keep_what_it_has(tmp_path, number) -> None:
     thread = interrupt_after([2.0], number)
@@ -157,6 +179,52 @@ def test_an_interruption_lets_the_work_keep_what_it_has(tmp_path, number) -> Non
     assert (tmp_path / "long.txt").read_text() == "kept"
     assert not (tmp_path / "pid.txt").exists()
     assert signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL)
+
+
+@pytest.fixture
+def starting(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Begin a run in a group of processes of its own, up to where its first process is there."""
+    (tmp_path / "in").mkdir()
+    write_video(tmp_path / "in" / "a.mp4", steady(10), lambda _: picture())
+    words = ["analyze", tmp_path / "in", "--out", tmp_path / "out", "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "fer_video", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as parent:  # fmt: skip
+        while not workers_of(parent.pid):
+            assert parent.poll() is None
+        yield parent
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_while_a_process_starts_is_no_failure_of_its_recording(
+    starting, number, tmp_path
+) -> None:
+    os.killpg(starting.pid, number)
+    _, err = starting.communicate(timeout=60)
+    assert err == "fer-video: interrupted; nothing is left half-written\n"
+    assert starting.returncode == 130
+    assert manifest.attempts(tmp_path / "out" / MANIFEST_FILE) == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_starts_leaves_interruptions_to_its_parent(starting, number) -> None:
+    (worker,) = workers_of(starting.pid)
+    worker.send_signal(number)
+    workers = {worker}
+    while starting.poll() is None:
+        workers.update(workers_of(starting.pid))
+    assert starting.returncode == 0
+    assert workers == {worker}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_an_interruption_ends_all_the_same_is_no_failure(tmp_path, number) -> None:
+    jobs = [replace(job(f"{number.name}.mp4"), timeline=tmp_path / "note")]
+    events: list[Event] = []
+    with pytest.raises(KeyboardInterrupt):
+        events.extend(ProcessEngine(1, WorkOptions()).run(work, jobs))
+    assert not any(isinstance(event, Failed) for event in events)
 
 
 def test_a_second_interruption_ends_the_run_at_once(tmp_path) -> None:
@@ -183,15 +251,22 @@ def test_no_process_outlives_a_parent_that_is_killed(tmp_path) -> None:
     parent = subprocess.Popen(
         [sys.executable, script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": root}
     )
-    children: list[psutil.Process] = []
-    while not any("spawn_main" in " ".join(child.cmdline()) for child in children):
+    while not workers_of(parent.pid):
         time.sleep(0.1)
-        children = psutil.Process(parent.pid).children(recursive=True)
+    children = psutil.Process(parent.pid).children(recursive=True)
     time.sleep(1)
     parent.kill()
     parent.wait()
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_each_process_has_its_own_share_of_threads(tmp_path, at_once, monkeypatch) -> None:
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    run(tmp_path, "threads", at_once=at_once)
+    share = max(1, n_cores() // at_once)
+    assert (tmp_path / "threads.txt").read_text() == str(share)
 
 
 def test_as_many_recordings_run_at_once_as_the_machine_allows() -> None:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ import pytest
 
 from fer_video import batch, manifest, read_timeline, weights
 from fer_video.errors import DataError
-from fer_video.events import Finished, Job
+from fer_video.events import Advanced, Finished, Job, Skipped
 from fer_video.inputs import find_recordings
 from fer_video.jobs import Plan, jobs_for
 from fer_video.manifest import MANIFEST_FILE, Attempt
@@ -71,6 +72,22 @@ def _job(folder: Path) -> Job:
     plan = Plan(out=folder / "out", output=OutputOptions(resume=True))
     jobs = jobs_for(find_recordings([str(folder / "in")], plan.out), plan)
     return next(job for job in jobs if job.name == "a.mp4")
+
+
+def test_what_takes_long_to_be_read_for_its_sha_256_gives_signs_of_life(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_video.files._PART_BYTES", 500)
+    job = replace(_job(folder), video=folder / "out" / "a.mp4")
+    for kind in (Finished, Skipped):
+        *before, last = batch.analyze_job(job)
+        assert isinstance(last, kind)
+        signs = [one for one in before if isinstance(one, Advanced) and one.stage == "check"]
+        assert len(signs) == sum(
+            path.stat().st_size // 500 for path in [job.recording, *job.outputs]
+        )
+        made = Attempt(recording="a.mp4", verdict="ok", outputs=last.made.outputs, when="")
+        job = replace(job, earlier=made)
 
 
 def test_what_is_done_is_skipped_and_counted_also_what_is_partial(folder: Path) -> None:
