@@ -39,7 +39,9 @@ def driver(tmp_path: Path):
 
 
 def classified_on(libraries: Path, **words: str) -> list[str]:
-    environment = os.environ | {"LD_LIBRARY_PATH": str(libraries)} | words
+    environment = os.environ | {"LD_LIBRARY_PATH": str(libraries)}
+    environment.pop("TF_FORCE_GPU_ALLOW_GROWTH", None)  # set where this process has loaded Keras
+    environment |= words
     command = [sys.executable, "-c", CLASSIFY_ON_AUTO]
     shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return shown.stdout.splitlines()

@@ -37,5 +37,6 @@ def test_why_a_recording_failed_is_one_line_that_does_not_say_where_it_lies(
 ) -> None:
     path = tmp_path / manifest.MANIFEST_FILE
     job = Job(HERE, "a.mp4", Path("/home/me/out/timelines/a.mp4.parquet"), remote=ON_A_STORE)
+    path.touch()
     list(noted([Failed(job, error)], Ledger(path)))
     assert manifest.attempts(path)["a.mp4"].reason == reason
