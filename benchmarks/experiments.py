@@ -14,6 +14,8 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from machine import table as markdown
+
 from fer_video import weights
 from fer_video.classify import classifier_of
 from fer_video.labels import EMOTIONS
@@ -25,10 +27,8 @@ NOTES = Path(__file__).parent / "experiments"
 PAGE = Path(__file__).parents[1] / "docs" / "experiments.md"
 BEGIN, END = "<!-- table of benchmarks/experiments.py -->\n", "<!-- end of the table -->\n"
 
-_HEAD = """\
-| experiment | what it tries | net | options of `train` | seed | epochs | FER+ | FER2013 |
-|---|---|---|---|---|---|---|---|
-"""
+_COLUMNS = ("experiment", "what it tries", "net", "multiply-adds", "ms per crop",
+            "options of `train`", "seed", "epochs", "FER+", "FER2013")  # fmt: skip
 
 
 def note(folder: Path, why: str, data: Path, ferplus: Path) -> None:
@@ -42,6 +42,8 @@ def note(folder: Path, why: str, data: Path, ferplus: Path) -> None:
         "net": spec.net,
         "options": spec.training["options"],
         "start": (spec.training["start"] or {}).get("name"),
+        "multiply_adds": spec.multiply_adds,
+        "ms_per_crop": round(1000 * spec.metrics["seconds_per_crop"], 2),
         "teachers": [teacher["name"] for teacher in spec.training.get("teachers", ())],
         "ferplus": float((found == majority)[majority >= 0].mean()),
         "label": float((found == public.labels).mean()),
@@ -54,21 +56,22 @@ def table() -> str:
     """Write the notes as Markdown, the best on the FER+ majority of PublicTest first."""
     notes = {path.stem: json.loads(path.read_text("utf-8")) for path in NOTES.glob("*.json")}
     best_first = sorted(notes.items(), key=lambda item: -item[1]["ferplus"])
-    return _HEAD + "".join(_row(name, content) for name, content in best_first)
+    return markdown(_COLUMNS, (_row(name, content) for name, content in best_first))
 
 
-def _row(name: str, content: dict) -> str:
+def _row(name: str, content: dict) -> list[str]:
     options = content["options"]
-    cells = [
+    return [
         name,
         content["why"],
         f"`{content['net']}`",
+        f"{content['multiply_adds'] / 1e6:.1f} M",
+        "" if content["ms_per_crop"] is None else f"{content['ms_per_crop']:.2f}",
         f"`{_words(content)}`",
         str(options["seed"]),
         str(options["epochs"]),
         *(f"{content[truth]:.1%}".replace("%", " %") for truth in ("ferplus", "label")),
     ]
-    return f"| {' | '.join(cells)} |\n"
 
 
 def _words(content: dict) -> str:

@@ -51,6 +51,7 @@ def test_an_experiment_is_noted_with_what_repeats_it(tmp_path, monkeypatch) -> N
     public = drawn.part(VALIDATION)
     answers = load_classifier(ClassifyOptions())(public.images).argmax(axis=1)
     (row,) = script["table"]().splitlines()[2:]
-    assert row.startswith("| first | whether it can | `slim_se_resnet` | `--from ")
+    assert row.startswith("| first | whether it can | `slim_se_resnet` | 39.5 M | 0.")
+    assert " | `--from " in row
     assert f"| {(answers == 3).mean():.1%} | ".replace("%", " %") in row
     assert row.endswith(f"| {(answers == public.labels).mean():.1%} |".replace("%", " %"))
