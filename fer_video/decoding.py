@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from fer_video.errors import DAMAGED, VideoError
 from fer_video.options_limits import LimitOptions
-from fer_video.sampling import Plan
+from fer_video.sampling import Plan, seconds
 
 _FIRST_TRIES = 8
 _LONGEST_SILENCE_S = 10.0
@@ -41,6 +41,8 @@ class Decoding:
     ) -> None:
         self._path, self._container, self._stream = path, container, stream
         self._limits = limits
+        # asked for once: PyAV makes a new fraction for every packet
+        self._clocks = {one.index: one.time_base for one in container.streams}
         self.others_end_s = 0.0
         self.breaks_off = False
 
@@ -75,9 +77,13 @@ class Decoding:
         first_pts: int | None = None
         last_pts: int | None = None
         silent = 0
+        clock = cast(Fraction, self._stream.time_base)
+        all_needed = True
         packets = self._packets()
         for packet, needed in plan.judge(packets) if plan else ((one, True) for one in packets):
-            self._stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+            if needed != all_needed:
+                self._stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+                all_needed = needed
             # an edit list discards what is before its start
             silent += needed and not packet.is_discard
             for frame in _decode(packet):
@@ -88,10 +94,10 @@ class Decoding:
                 else:
                     first_pts = frame.pts if first_pts is None else first_pts
                     last_pts, silent = frame.pts, 0
-                    self._check_hours((last_pts - first_pts) * packet.time_base)
+                    self._check_hours(seconds(last_pts - first_pts, clock))
                     yield last_pts, frame
             if silent > _LONGEST_DELAY and last_pts is not None and packet.pts is not None:
-                silence_s = float((packet.pts - last_pts) * packet.time_base)
+                silence_s = seconds(packet.pts - last_pts, clock)
                 if silence_s > _LONGEST_SILENCE_S:
                     reason = f"no frame can be decoded for {silence_s:.0f} s; {DAMAGED}"
                     raise VideoError(self._path, reason)
@@ -108,14 +114,15 @@ class Decoding:
                         raise VideoError(self._path, f"{reason}; see --max-frames")
                     yield cast(PicturePacket, packet)
                 elif packet.pts is not None:
-                    end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    clock = self._clocks.get(packet.stream.index) or packet.time_base
+                    end_s = seconds(packet.pts + (packet.duration or 0), clock)
                     self.others_end_s = max(self.others_end_s, end_s)
         except av.error.FFmpegError:
             self.breaks_off = True
         except IndexError:
             pass  # a stream that began later: PyAV does not know it, and flushes it last
 
-    def _check_hours(self, so_far_s: Fraction) -> None:
+    def _check_hours(self, so_far_s: float) -> None:
         if so_far_s > self._limits.max_hours * 3600:
             reason = f"it goes on for more than {self._limits.max_hours:g} hours"
             raise VideoError(self._path, f"{reason}; see --max-hours")

@@ -1,14 +1,24 @@
-"""Which moments are sampled, and which packets have to be decoded for them."""
+"""Time stamps in seconds, which moments are sampled, and which packets they need decoded."""
 
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from heapq import heappop, heappush
 from typing import Protocol, TypeVar
 
 ROUNDING_S = 1e-6
 # codecs reorder at most 16 frames
 _LOOK_AHEAD = 32
+
+
+def seconds(ticks: int, clock: Fraction) -> float:
+    """Turn ticks of a clock into seconds, exact to the bit, without making a fraction.
+
+    >>> seconds(1001, Fraction(1, 24000))
+    0.04170833333333333
+    """
+    return ticks * clock.numerator / clock.denominator
 
 
 class Grid:

@@ -22,7 +22,7 @@ from fer_video.headers import missing_bytes, read_info
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.planes import upright
 from fer_video.samples import Picture, Samples, crc32
-from fer_video.sampling import Grid, Plan
+from fer_video.sampling import Grid, Plan, seconds
 from fer_video.types import Frame, Image, Position, RecordingInfo
 
 # a seek may land late by the reordering, and within a group of pictures in MPEG-TS
@@ -83,7 +83,7 @@ class Recording(Samples):
             self._start_pts = first_pts if header_pts is None else min(first_pts, header_pts)
             self._stored_size_px = first.width, first.height
             self.info = read_info(path, container, stream, first)
-        self.first_frame_s = float(self._start_pts * self._time_base)
+        self.first_frame_s = seconds(self._start_pts, self._time_base)
 
     def pictures(self, start_s: float = 0.0, grid: Grid | None = None) -> Iterator[Picture]:
         """Decode the recording and yield every whole frame, not turned upright.
@@ -225,11 +225,11 @@ class Recording(Samples):
             # a video call changes its size with the network
             frame = frame.reformat(width_px, height_px)
         index = self.frames_decoded + self.frames_undecoded
-        duration_s = float(frame.duration * self._time_base)
+        duration_s = seconds(frame.duration, self._time_base)
         return Picture(index, pts, self._time_s(pts), duration_s, frame)
 
     def _time_s(self, pts: int) -> float:
-        return float((pts - self._start_pts) * self._time_base)
+        return seconds(pts - self._start_pts, self._time_base)
 
     def _turned(self, array: Image) -> Image:
         return upright(array, self.info.rotation_deg, self.info.mirrored)
