@@ -2,6 +2,10 @@ import runpy
 import shutil
 from pathlib import Path
 
+import pytest
+import shipped
+from page import marks
+
 from fer_video import weights
 from fer_video.classify import load_classifier
 from fer_video.learn.dataset import VALIDATION
@@ -37,6 +41,15 @@ def test_the_table_of_mixes_is_that_of_the_stored_notes(monkeypatch) -> None:
     script = runpy.run_path(str(BENCHMARKS / "mixes.py"))
     begin, end = script["replace_table"].__globals__["marks"](script["NAME"])
     assert begin + script["table"]() + end in script["ACCURACY"].read_text("utf-8")
+
+
+@pytest.mark.parametrize(("page_and_name", "write"), shipped.TABLES.items())
+def test_the_pages_say_how_good_the_shipped_models_are_by_their_reports(
+    page_and_name, write
+) -> None:
+    page, name = page_and_name
+    begin, end = marks(name)
+    assert begin + write() + end in page.read_text("utf-8")
 
 
 def test_an_experiment_is_noted_with_what_repeats_it(tmp_path, monkeypatch) -> None:
