@@ -27,6 +27,11 @@ SOURCES = ("speed", "threads", "crops", "memory", "versus_fer", "startup", "scal
 """Files of benchmarks/results."""
 GPU_SOURCES = ("speed_gpu", "crops_gpu")
 """The same from a machine with a GPU: there once somebody had one."""
+README, README_TABLE = ROOT / "README.md", "performance.py"
+IN_SHORT = {
+    "emotion_change.mp4": "640x360, one face",
+    "consult_two.mp4": "1920x1080, two faces",
+}
 CROPS = ("crops", "crops_gpu")
 
 Stored = dict[str, Figures]
@@ -125,6 +130,18 @@ def tables() -> dict[str, str]:
     }
 
 
+def in_short(found: Stored) -> str:
+    """Write the few figures that the README shows."""
+    rows = []
+    for name, described in IN_SHORT.items():
+        one = _speed(found, name)
+        share = speed.share_of_decoding(one)
+        rate = one["frames"] / middle(one["seconds"]["analyze"])
+        rows.append([described, f"{rate / share:.0f} frames/s", f"{rate:.0f} frames/s",
+                     f"{share:.2f}", f"{one['peak_mb']:.0f} MB"])  # fmt: skip
+    return table(["recording", "decoding alone", "analysis", "ratio", "peak memory"], rows)
+
+
 def machines(found: Stored) -> str:
     """Name each machine once, with what was measured on it."""
     results: dict[str, list[str]] = {}
@@ -159,6 +176,7 @@ def main() -> None:
     """Write the tables and draw the pictures."""
     for name, text in tables().items():
         replace_table(PAGE, name, text)
+    replace_table(README, README_TABLE, in_short(all_stored()))
     IMAGES.mkdir(exist_ok=True)
     draw(IMAGES)
     print(f"wrote {PAGE.relative_to(ROOT)} from {RESULTS.relative_to(ROOT)}")

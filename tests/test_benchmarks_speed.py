@@ -323,6 +323,9 @@ def test_the_page_shows_what_is_stored() -> None:
     for name, text in performance.tables().items():
         begin, end = marks(name)
         assert begin + text + end in PAGE
+    begin, end = marks(performance.README_TABLE)
+    readme = performance.README.read_text("utf-8")
+    assert begin + performance.in_short(performance.all_stored()) + end in readme
 
 
 def test_the_pictures_are_those_that_the_page_shows(tmp_path: Path) -> None:
