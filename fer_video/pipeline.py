@@ -76,8 +76,8 @@ def load_tools(options: AnalysisOptions) -> Tools:
         ModelError: A model is missing or damaged.
         OptionError: A GPU is asked for and there is none.
     """
-    # decoding, detecting and classifying have a thread each; more of them in OpenCV only fight
-    # for the same cores (7 % slower on two)
+    # decoding, detecting and classifying have a thread each; more of them in OpenCV gain nothing,
+    # and take cores from other recordings
     cv2.setNumThreads(1)
     return Tools(load_detector(options.detect), load_classifier(options.classify))
 

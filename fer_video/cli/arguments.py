@@ -57,7 +57,8 @@ Detector = Annotated[
     DetectorName,
     typer.Option(
         "--detector",
-        help="Face detector; mtcnn and haar are slower, to compare with other studies.",
+        help="Face detector; haar, and mtcnn on small pictures, are slower: they are there to "
+        "compare with other studies.",
     ),
 ]
 DetectEvery = Annotated[
