@@ -205,7 +205,7 @@ def test_an_interruption_while_a_process_starts_is_no_failure_of_its_recording(
     assert err == "fer-video: interrupted; nothing is left half-written\n"
     assert starting.returncode == 130
     told = manifest.attempts(tmp_path / "out" / MANIFEST_FILE).values()
-    assert [one for one in told if one.verdict == "failed"] == []
+    assert all(one.verdict == "ok" for one in told)  # it may have been done already
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
