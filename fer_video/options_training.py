@@ -67,6 +67,9 @@ class TrainOptions:
     """Share of the disturbed crops of which a rectangle is painted over, in [0, 1]."""
     mixup_alpha: float = 0.0
     """Parameter of the Beta distribution that two faces are mixed by; 0 mixes none."""
+    cutmix_alpha: float = 0.0
+    """Parameter of the Beta distribution that gives the area of a face that is left when a
+    rectangle of another one is pasted in; 0 pastes none. With mixup, every other batch."""
     ema_share: float = 0.075
     """Length of the moving average of the weights that is exported, as a share of all steps, in
     [0, 1); where it is shorter than a step, the last weights are exported."""
@@ -109,6 +112,7 @@ class TrainOptions:
                  "in [0, 1]")  # fmt: skip
         require(0 <= self.erased_share <= 1, "--erased-share", self.erased_share, "in [0, 1]")
         require(self.mixup_alpha >= 0, "--mixup", self.mixup_alpha, "0 or more")
+        require(self.cutmix_alpha >= 0, "--cutmix", self.cutmix_alpha, "0 or more")
         require(0 <= self.ema_share < 1, "--ema-share", self.ema_share, "in [0, 1)")
         require(self.patience >= 0, "--patience", self.patience, "0 or more")
         require(self.keep in ("last", "best"), "--keep", self.keep, "last or best")

@@ -142,6 +142,13 @@ def train(
     mixup_alpha: Annotated[
         float, typer.Option("--mixup", help="Mix faces by Beta(alpha, alpha); 0 mixes none.")
     ] = TrainOptions.mixup_alpha,
+    cutmix_alpha: Annotated[
+        float,
+        typer.Option(
+            "--cutmix",
+            help="Paste in a part of another face, of the area 1 - Beta(alpha, alpha); 0 never.",
+        ),
+    ] = TrainOptions.cutmix_alpha,
     ema_share: Annotated[
         float, typer.Option(help="Share of the training that the exported weights average over.")
     ] = TrainOptions.ema_share,
@@ -186,6 +193,7 @@ def train(
         augmented_share=augmented_share,
         erased_share=erased_share,
         mixup_alpha=mixup_alpha,
+        cutmix_alpha=cutmix_alpha,
         ema_share=ema_share,
         patience=patience,
         keep=keep,

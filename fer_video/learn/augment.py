@@ -1,13 +1,11 @@
 """What training does to a crop, so that the net expects what a detector and a camera do to it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 
 from fer_video.options import TrainOptions
-from fer_video.types import Floats
 
 Crop = np.ndarray[Any, np.dtype[Any]]
 """Gray, uint8, shape ``(height, width)``, or a stack of them."""
@@ -51,27 +49,6 @@ def augment(
             for crop, disturbed in zip(crops, chosen, strict=True)
         ]
     )
-
-
-def mixup(arrays: Sequence[Floats], alpha: float, rng: np.random.Generator) -> tuple[Floats, ...]:
-    """Mix each face of a batch with another one of it, and their targets alike.
-
-    Args:
-        arrays: Crops, targets, perhaps weights; float32, the first axis of each is the face.
-        alpha: Of the Beta distribution from which each face's share is drawn, above 0.
-        rng: The only source of chance.
-
-    Source:
-        Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", ICLR
-        2018; with a share for each face rather than one for the batch.
-    """
-    n = len(arrays[0])
-    shares, partners = rng.beta(alpha, alpha, n).astype(np.float32), rng.permutation(n)
-    mixed = []
-    for array in arrays:
-        share = shares.reshape(-1, *(1,) * (array.ndim - 1))
-        mixed.append(share * array + (1 - share) * array[partners])
-    return tuple(mixed)
 
 
 def _disturb(crop: Crop, rng: np.random.Generator, erased_share: float) -> Crop:

@@ -7,8 +7,9 @@ import numpy as np
 from fer_video.backend import keras
 from fer_video.classify import Classifier
 from fer_video.labels import FERPLUS_VOTES
-from fer_video.learn.augment import augment, mixup
+from fer_video.learn.augment import augment
 from fer_video.learn.dataset import TRAIN, Faces, ferplus_distribution, is_blank, is_copy_of
+from fer_video.learn.mixing import cutmix, mixup
 from fer_video.options import TrainOptions
 
 Array = np.ndarray[Any, Any]
@@ -83,6 +84,8 @@ class TrainingBatches(keras.utils.PyDataset):
             self._weights = balancing_weights(self._targets)
         self._options = options
         self._teacher = teacher
+        ways = ((mixup, options.mixup_alpha), (cutmix, options.cutmix_alpha))
+        self._ways_to_mix = [(mix, alpha) for mix, alpha in ways if alpha]
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -101,4 +104,7 @@ class TrainingBatches(keras.utils.PyDataset):
         arrays = [to_input(crops), target]
         if self._weights is not None:
             arrays.append(self._weights[chosen])
-        return mixup(arrays, options.mixup_alpha, rng) if options.mixup_alpha else tuple(arrays)
+        if not self._ways_to_mix:
+            return tuple(arrays)
+        mix, alpha = self._ways_to_mix[position % len(self._ways_to_mix)]
+        return mix(arrays, alpha, rng)

@@ -9,6 +9,7 @@ _FLAGS = {
     "start_from": "--from",
     "teachers": "--teacher",
     "mixup_alpha": "--mixup",
+    "cutmix_alpha": "--cutmix",
     "n_emotions": "--emotions",
 }
 """Those that are not the field's name."""

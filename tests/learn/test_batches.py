@@ -102,3 +102,33 @@ def test_mixup_mixes_targets_as_it_mixes_faces() -> None:
             for share in shares[emotions]
         )
         assert best < 1e-5 or len(emotions) == 1
+
+
+def test_cutmix_pastes_a_rectangle_of_another_face_and_mixes_targets_by_its_area() -> None:
+    options = TrainOptions(batch_size=64, augmented_share=0)
+    drawn = some_faces(train=64)
+    drawn.images[:] = np.arange(64)[:, np.newaxis, np.newaxis]  # each face in a gray of its own
+    target_of = targets(drawn, 0)
+    crops, mixed = TrainingBatches(drawn, replace(options, cutmix_alpha=1.0))[0]
+    grays = np.rint(crops[..., 0] * 255).astype(int)
+    areas = []
+    for gray, shares in zip(grays, mixed, strict=True):
+        faces, counts = np.unique(gray, return_counts=True)
+        assert len(faces) <= 2
+        assert shares == pytest.approx((counts / counts.sum()) @ target_of[faces], abs=1e-6)
+        assert any(is_rectangle(gray == face) for face in faces)
+        areas.append(counts.min() / counts.sum())
+    assert len(set(areas)) > 32
+
+
+def is_rectangle(mask: np.ndarray) -> bool:
+    return mask.sum() == mask.any(axis=0).sum() * mask.any(axis=1).sum()
+
+
+def test_mixup_and_cutmix_take_turns() -> None:
+    options = TrainOptions(batch_size=16, augmented_share=0, mixup_alpha=1.0, cutmix_alpha=1.0)
+    drawn = some_faces(train=64)
+    drawn.images[:] = np.arange(0, 256, 4)[:, np.newaxis, np.newaxis]
+    batches = TrainingBatches(drawn, options)
+    flat = [bool((np.ptp(batches[n][0], axis=(1, 2, 3)) == 0).all()) for n in range(len(batches))]
+    assert flat == [True, False, True, False]

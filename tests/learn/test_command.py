@@ -25,7 +25,8 @@ def parsed(words: list[str]) -> TrainOptions:
             schedule="plateau", warmup_share=0.1, ferplus_share=0.687, class_weights="balanced",
             teachers=("models/a", "models/b c"), teacher_share=0.4,
             label_smoothing=0.05, augmented_share=0.5, erased_share=0.1, mixup_alpha=0.2,
-            ema_share=0.2, patience=5, keep="best", precision="bfloat16", val_share=0.2, seed=3,
+            cutmix_alpha=1.0, ema_share=0.2, patience=5, keep="best", precision="bfloat16",
+            val_share=0.2, seed=3,
         ),
     ],
 )  # fmt: skip

@@ -99,6 +99,7 @@ def test_every_epoch_sees_other_crops_in_another_order(tmp_path, monkeypatch) ->
         {"class_weights": "balanced"},
         {"label_smoothing": 0.2},
         {"mixup_alpha": 0.4},
+        {"cutmix_alpha": 1.0},
         {"augmented_share": 0.5},
         {"erased_share": 0.0},
         {"weight_decay": 0.5},
