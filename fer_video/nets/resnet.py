@@ -10,9 +10,9 @@ def slim_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
     """Build an eleven-convolution residual net with squeeze-excite, half the cost of the compact.
 
     Source:
-        See ``_se_resnet``.
+        See ``se_resnet``.
     """
-    return _se_resnet(
+    return se_resnet(
         "slim_se_resnet", n_emotions, channels, stem=24, widths=(32, 56, 112), depths=(1, 2, 2)
     )
 
@@ -21,9 +21,9 @@ def compact_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
     """Build an eleven-convolution residual net with squeeze-excite.
 
     Source:
-        See ``_se_resnet``.
+        See ``se_resnet``.
     """
-    return _se_resnet(
+    return se_resnet(
         "compact_se_resnet", n_emotions, channels, stem=32, widths=(40, 80, 160), depths=(1, 2, 2)
     )
 
@@ -32,9 +32,9 @@ def deep_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
     """Build a fifteen-convolution residual net with squeeze-excite, for accuracy.
 
     Source:
-        See ``_se_resnet``.
+        See ``se_resnet``.
     """
-    return _se_resnet(
+    return se_resnet(
         "deep_se_resnet", n_emotions, channels, stem=32, widths=(48, 96, 192), depths=(2, 2, 3)
     )
 
@@ -74,7 +74,7 @@ def resnet50(n_emotions: int, channels: int = 1) -> keras.Model:
     return keras.Model(crops, probabilities(x, n_emotions), name="resnet50")
 
 
-def _se_resnet(
+def se_resnet(
     name: str,
     n_emotions: int,
     channels: int,
