@@ -86,6 +86,7 @@ class TrainOptions:
     """Share of the images that becomes validation, and test in one folder of emotions, where a
     folder has no such split; in (0, 0.5)."""
     seed: int = 0
+    """In [0, 2^32), as NumPy takes it."""
 
     def __post_init__(self) -> None:
         require(self.optimizer in _SUITED_RATES, "--optimizer", self.optimizer,
@@ -96,7 +97,7 @@ class TrainOptions:
         require(self.train_last >= 0, "--train-last", self.train_last, "0 or more")
         require(not self.train_last or bool(self.start_from), "--train-last", self.train_last,
                  "0 without --from")  # fmt: skip
-        require(self.seed >= 0, "--seed", self.seed, "0 or more")
+        require(0 <= self.seed < 2**32, "--seed", self.seed, "in [0, 4294967295]")
         require(self.learning_rate > 0, "--learning-rate", self.learning_rate, "above 0")
         require((self.weight_decay or 0) >= 0, "--weight-decay", self.weight_decay, "0 or more")
         require(self.schedule in ("cosine", "plateau", "constant"), "--schedule", self.schedule,
@@ -151,7 +152,8 @@ class TuneOptions:
         require(self.score in (None, "ferplus", "label"), "--score", self.score,
                  "ferplus or label")  # fmt: skip
         require(self.trials >= 1, "--trials", self.trials, "1 or more")
-        require((self.timeout_s or 1) > 0, "--timeout", self.timeout_s, "above 0")
+        if self.timeout_s is not None:
+            require(self.timeout_s > 0, "--timeout", self.timeout_s, "above 0")
 
     @property
     def fixed(self) -> TrainOptions:

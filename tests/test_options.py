@@ -7,6 +7,7 @@ from fer_video.options import (
     SampleOptions,
     TrackOptions,
     TrainOptions,
+    TuneOptions,
     ViewOptions,
 )
 
@@ -27,6 +28,9 @@ from fer_video.options import (
         (lambda: ClassifyOptions(batch_size=0), "--batch-size must be 1 or more, got 0"),
         (lambda: ViewOptions(language="de"), "--lang must be en or fr, got de"),
         (lambda: TrainOptions(ferplus_share=2), "--ferplus-share must be in [0, 1], got 2"),
+        (lambda: TrainOptions(seed=2**32), "--seed must be in [0, 4294967295], got 4294967296"),
+        (lambda: TuneOptions(seed=-1), "--seed must be in [0, 4294967295], got -1"),
+        (lambda: TuneOptions(timeout_s=0), "--timeout must be above 0, got 0"),
     ],
 )
 def test_an_impossible_option_is_refused_with_its_name_and_what_is_allowed(build, message) -> None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from fer_video import nets
 from fer_video.backend import has_gpu, keras
 from fer_video.errors import DataError, MissingExtra, ModelError, TrainError
 from fer_video.keras_net import load_net
+from fer_video.labels import emotions_of_count
 from fer_video.learn.batches import TrainingBatches, targets, to_input, trainable
 from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
 from fer_video.learn.optimize import epochs_since_best, optimizer_for, plateau_rate
@@ -100,6 +103,22 @@ def fit(
         ended=loop.ended(),
         diverged=loop.diverged_in is not None,
     )
+
+
+def require_usable(options: TrainOptions, tensorboard: Path | None = None) -> None:
+    """Find at once what a training would find after it had read its data.
+
+    Raises:
+        MissingExtra: ``tensorboard`` is asked for, and is not installed.
+        ModelError: The net is unknown, or the model to go on from or a teacher is missing,
+            damaged, or does not fit.
+    """
+    with quiet_startup():
+        net = nets.build(options.net, options.n_emotions)
+    if options.start_from:
+        _go_on_from(find(options.start_from), net, options)
+    load_teachers(options, emotions_of_count(options.n_emotions))
+    _tensorboard(tensorboard)
 
 
 def settled(options: TrainOptions) -> TrainOptions:
@@ -231,12 +250,13 @@ class _EachEpoch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Figures | None = None) -> None:
         figures = {} if logs is None else logs  # the same for the callbacks after this one
-        if not math.isfinite(figures["loss"]):
+        probabilities = self.model.predict(self._crops, batch_size=256, verbose=0)
+        # the loss was taken before the last step, which may have spoilt the weights
+        if not (math.isfinite(figures["loss"]) and np.isfinite(probabilities).all()):
             self.diverged_in = epoch
             self.model.stop_training = True
             return
         figures["learning_rate"] = float(self.model.optimizer.learning_rate)
-        probabilities = self.model.predict(self._crops, batch_size=256, verbose=0)
         figures |= validation_figures(probabilities, self._target, self._validation)
         is_best = figures["val_loss"] < min(self._losses(epoch), default=math.inf)
         wanted = is_best and self._options.keep == "best"

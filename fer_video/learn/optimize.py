@@ -32,7 +32,7 @@ def optimizer_for(options: TrainOptions, steps_per_epoch: int) -> keras.optimize
         learning_rate=_cosine(options, steps)
         if options.schedule == "cosine"
         else options.learning_rate,
-        weight_decay=options.weight_decay or None,
+        weight_decay=options.weight_decay,
         use_ema=True,
         ema_momentum=1 - 1 / max(1.0, options.ema_share * steps),
     )

@@ -41,7 +41,7 @@ class Progress:
             OutputError: It is of another one, or the folder cannot be written.
         """
         note = self.folder / _NOTE_FILE
-        saved = note.exists() and self._state(_LATEST).exists()
+        saved = note.exists() and self.has_state()
         if saved and json.loads(note.read_text(encoding="utf-8")) != decided_by:
             raise OutputError(
                 self.folder, "it holds the progress of a training with other options or data; "
@@ -49,6 +49,10 @@ class Progress:
             )  # fmt: skip
         with whole_file(note) as temporary:
             temporary.write_text(json.dumps(decided_by, indent=2), encoding="utf-8")
+
+    def has_state(self) -> bool:
+        """Tell whether an epoch was saved, so that there is something to lose."""
+        return self._state(_LATEST).exists()
 
     def history(self) -> pd.DataFrame:
         """Read the figures so far, one row per epoch; without rows before the first."""

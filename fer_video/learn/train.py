@@ -4,11 +4,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from fer_video.errors import OutputError, TrainError
+from fer_video.errors import FerVideoError, OutputError, TrainError
 from fer_video.labels import emotions_of_count
 from fer_video.learn.dataset import read_faces
 from fer_video.learn.export import export, provenance
-from fer_video.learn.fit import Report, fit, settled
+from fer_video.learn.fit import Report, fit, require_usable, settled
 from fer_video.learn.pictures import plot_curves
 from fer_video.learn.progress import HISTORY_FILE, Progress
 from fer_video.options import TrainOptions
@@ -43,21 +43,26 @@ def train(
 
     Raises:
         DataError: The data cannot be used.
-        ModelError: The model to go on from or a teacher is missing, damaged, or does not fit.
+        MissingExtra: ``tensorboard`` is asked for, and is not installed.
+        ModelError: The net is unknown, or the model to go on from or a teacher is missing,
+            damaged, or does not fit.
         OutputError: ``out`` exists, cannot be written, or holds the progress of another training.
-        TrainError: Memory is exhausted; or the loss is not a number, and then the weights of the
-            epoch before, if there is one, are in ``out``.
+        TrainError: Memory is exhausted, and the same call goes on after the last whole epoch; or
+            the loss is not a number, and then the weights of the epoch before, if there is one,
+            are in ``out``.
     """
     _check_out(out, force)
     options = settled(options)
+    require_usable(options, tensorboard)
     faces = read_faces(data, ferplus, options.val_share, emotions_of_count(options.n_emotions))
     progress = Progress(out.with_name(f".{out.name}.progress"))
     decided_by = provenance(data, ferplus, options) | {"data_problems": len(faces.problems)}
     progress.claim(decided_by)
     try:
         trained = fit(faces, options, progress, report, tensorboard)
-    except TrainError:
-        progress.delete()  # the remedy is another training
+    except FerVideoError:
+        if not progress.has_state():
+            progress.delete()
         raise
     model = progress.folder / "model"
     outcome = {"epochs_kept": trained.epochs, "ended": trained.ended}
@@ -80,6 +85,8 @@ def train(
 
 
 def _check_out(out: Path, force: bool) -> None:
+    if out.name in ("", ".."):
+        raise OutputError(out, "a model is called by its folder's name: give the folder one")
     if not out.exists():
         return
     if not force:

@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fer_video import nets
 from fer_video.backend import keras
 from fer_video.errors import DataError, OptionError, TrainError
 from fer_video.events import BestTrial, TrialEnded
@@ -25,7 +24,7 @@ from fer_video.learn.dataset import (
     sha256_of_data,
 )
 from fer_video.learn.findings import OUTCOMES, REASON, write_command, write_findings
-from fer_video.learn.fit import Report, Trained, fit, settled
+from fer_video.learn.fit import Report, Trained, fit, require_usable, settled
 from fer_video.learn.progress import Figures, Progress
 from fer_video.learn.space import (
     Space,
@@ -38,7 +37,7 @@ from fer_video.learn.space import (
 from fer_video.learn.study import open_study, optuna, storage_errors
 from fer_video.learn.validate import validation_figures
 from fer_video.options import Score, TrainOptions, TuneOptions
-from fer_video.quiet import quiet_retracing, quiet_startup
+from fer_video.quiet import quiet_retracing
 
 SEARCH_FILE = "search.sqlite3"
 
@@ -71,8 +70,7 @@ def tune(
         TrainError: All trials failed.
     """
     fixed = settled(options.fixed)
-    with quiet_startup():
-        nets.build(fixed.net, fixed.n_emotions)
+    require_usable(fixed)
     faces = read_faces(data, ferplus, fixed.val_share, emotions_of_count(fixed.n_emotions))
     faces.require(TRAIN, VALIDATION, TEST)
     score = _score(faces, options.score)
@@ -180,7 +178,7 @@ def _trials(
     file: Path,
 ) -> Iterator[optuna.trial.FrozenTrial]:
     """Run trials until one of the limits is reached, at least one."""
-    ends_s = time.monotonic() + (options.timeout_s or math.inf)
+    ends_s = time.monotonic() + (math.inf if options.timeout_s is None else options.timeout_s)
     ended: list[optuna.trial.FrozenTrial] = []
 
     def take(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:

@@ -36,11 +36,13 @@ def misleading() -> Faces:
     return drawn
 
 
+@pytest.mark.parametrize("weight_decay", [None, 0.0])
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd-nesterov", "rmsprop"])
-def test_training_learns_what_the_faces_show(tmp_path, optimizer) -> None:
+def test_training_learns_what_the_faces_show(tmp_path, optimizer, weight_decay) -> None:
     taught = some_faces(train=140, validation=14, test=14)
     options = TrainOptions(
-        net="tiny", epochs=8, batch_size=16, optimizer=optimizer, learning_rate=0.02, ema_share=0.1,
+        net="tiny", epochs=8, batch_size=16, optimizer=optimizer, learning_rate=0.02,
+        weight_decay=weight_decay, ema_share=0.1,
     )  # fmt: skip
     net = fit(taught, options, Progress(tmp_path), ignore).net
     answers = net.predict_on_batch(taught.images[..., None] / np.float32(255)).argmax(axis=1)

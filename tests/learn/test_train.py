@@ -162,12 +162,14 @@ def test_a_place_that_cannot_be_written_is_named(data) -> None:
         train(data, None, data / "mine", OPTIONS, ignore)
 
 
+@pytest.mark.parametrize("batch_size", [16, 60])
 def test_a_training_that_diverges_at_once_names_the_remedy_and_makes_way_for_it(
-    data, tmp_path
+    data, tmp_path, batch_size
 ) -> None:
     out = tmp_path / "models" / "mine"
+    options = replace(OPTIONS, learning_rate=1e38, batch_size=batch_size)
     with pytest.raises(TrainError, match="not a number in epoch 1: try a lower --learning-rate"):
-        train(data, None, out, replace(OPTIONS, learning_rate=1e38), ignore)
+        train(data, None, out, options, ignore)
     assert not list(out.parent.iterdir())
 
 
@@ -213,6 +215,41 @@ def test_an_empty_split_is_named_with_the_data_before_training(tmp_path, split) 
 def test_fewer_faces_than_a_batch_are_refused_with_the_remedy(data, tmp_path) -> None:
     with pytest.raises(DataError, match=r"batch of 64 is more than its 60 .* lower --batch-size"):
         train(data, None, tmp_path / "mine", replace(OPTIONS, batch_size=64), ignore)
+    assert list(tmp_path.iterdir()) == [data]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "reason"),
+    [
+        ({"net": "typo"}, "unknown net 'typo'"),
+        ({"start_from": "nobody"}, "no model 'nobody'"),
+        ({"start_from": "default"}, "is a slim_se_resnet, not a tiny"),
+        ({"teachers": ("nobody",)}, "no model 'nobody'"),
+        ({"teachers": ("default",), "n_emotions": 6}, "cannot teach 6 emotions"),
+    ],
+)
+def test_what_cannot_work_is_told_before_the_data_is_read(tmp_path, chosen, reason) -> None:
+    with pytest.raises(ModelError, match=reason):
+        train(tmp_path / "nowhere", None, tmp_path / "mine", replace(OPTIONS, **chosen), ignore)
+    assert not list(tmp_path.iterdir())
+
+
+def test_epochs_before_memory_was_exhausted_are_kept_for_the_same_command(data, tmp_path) -> None:
+    def exhausted(epoch: int, _: dict[str, float]) -> None:
+        if epoch == 1:
+            raise MemoryError
+
+    out, told = tmp_path / "mine", []
+    with pytest.raises(TrainError, match="memory is exhausted"):
+        train(data, None, out, OPTIONS, exhausted)
+    train(data, None, out, OPTIONS, lambda epoch, _: told.append(epoch))
+    assert told == [2]
+
+
+@pytest.mark.parametrize("out", [".", ".."])
+def test_a_model_needs_a_name(data, out) -> None:
+    with pytest.raises(OutputError, match="called by its folder's name"):
+        train(data, None, Path(out), OPTIONS, ignore, force=True)
 
 
 def test_a_folder_of_train_and_test_is_enough(tmp_path) -> None:
