@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fer_video.errors import ModelError
 from fer_video.weights import ModelSpec
 
 if TYPE_CHECKING:  # it brings Keras, which most commands do without
@@ -83,16 +84,21 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def models_table(specs: Iterable[ModelSpec]) -> str:
-    """Describe models, each with its test results."""
+def models_table(models: Iterable[ModelSpec | ModelError]) -> str:
+    """Describe models, each with its test results or the reason why it cannot be used."""
     return (
-        "\n\n".join(
-            f"{spec.name}: {spec.net}, {spec.parameters:,} parameters, "
-            f"{spec.multiply_adds / 1e6:.1f} M multiply-adds per crop\n"
-            f"SHA-256 {spec.sha256}\n{metrics_table(spec.metrics)}"
-            for spec in specs
-        )
+        "\n\n".join(map(_model, models))
         or "no models: set FER_VIDEO_MODELS to a folder of them, or install fer-video anew"
+    )
+
+
+def _model(model: ModelSpec | ModelError) -> str:
+    if isinstance(model, ModelError):
+        return str(model)
+    return (
+        f"{model.name}: {model.net}, {model.parameters:,} parameters, "
+        f"{model.multiply_adds / 1e6:.1f} M multiply-adds per crop\n"
+        f"SHA-256 {model.sha256}\n{metrics_table(model.metrics)}"
     )
 
 

@@ -24,6 +24,8 @@ MAX_FILE_BYTES = 2**30
 """Of the weights, and of the file for LiteRT: a hundred times our largest net."""
 _MOST_SIDE_PX = 1024
 """Of a crop."""
+_LEAST_MARGIN, _MOST_MARGIN = -0.4, 2.0
+"""Of a crop, as a share of the face's width: from a fifth of the face to five times its width."""
 
 _PACKAGE = Path(__file__).parent
 
@@ -33,6 +35,7 @@ class ModelSpec:
     """What is known of a trained model: the content of its ``model.json``."""
 
     name: str
+    """That of its folder, by which ``find`` knows it."""
     net: str
     """A name in ``fer_video.nets.NETS``."""
     sha256: str
@@ -85,14 +88,20 @@ def find(name: str) -> ModelSpec:
     raise ModelError(f"no model {name!r}: searched {places}; `fer-video models` lists them")
 
 
-def available() -> Iterator[ModelSpec]:
-    """Describe every model that ``find`` knows by name; the first of a name counts."""
+def available() -> Iterator[ModelSpec | ModelError]:
+    """Describe every model that ``find`` knows by name, or say why it cannot be used.
+
+    The first of a name counts.
+    """
     seen = set()
     for models in _model_folders():
         for spec_file in sorted(models.glob(f"*/{SPEC_FILE}")):
             if spec_file.parent.name not in seen:
                 seen.add(spec_file.parent.name)
-                yield read_spec(spec_file.parent)
+                try:
+                    yield read_spec(spec_file.parent)
+                except ModelError as error:
+                    yield error
 
 
 def read_spec(folder: Path) -> ModelSpec:
@@ -111,21 +120,41 @@ def read_spec(folder: Path) -> ModelSpec:
                 "labels": tuple(content["labels"]),
                 "crop": CropSpec(**content["crop"]),
                 "folder": folder,
+                "name": folder.absolute().name,  # it may have been renamed
             }
         )
-        _check_numbers(spec)
+        _check_types(spec)
+        _check_values(spec)
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(f"{path} does not describe a model ({error})") from error
     return spec
 
 
-def _check_numbers(spec: ModelSpec) -> None:
+def _check_types(spec: ModelSpec) -> None:
+    """Refuse what is of another type than it is read as."""
+    types: dict[type, tuple[str, ...]] = {
+        str: ("net", "sha256", "lite_sha256", "licence"),
+        int: ("parameters", "multiply_adds"),
+        dict: ("metrics", "training"),
+    }
+    for type_, names in types.items():
+        for name in names:
+            if not isinstance(getattr(spec, name), type_):
+                raise TypeError(f"{name} is no {type_.__name__}")
+    if not isinstance(spec.crop.size_px, int) or not isinstance(spec.crop.align, bool):
+        raise TypeError("a crop of another form")
+
+
+def _check_values(spec: ModelSpec) -> None:
     """Refuse what would fail, or take the memory, only when the first face is classified."""
     if not (0 < spec.temperature < math.inf):
         raise ValueError(f"a temperature of {spec.temperature}")
     if not 1 <= spec.crop.size_px <= _MOST_SIDE_PX:
         raise ValueError(f"crops of {spec.crop.size_px} pixels")
-    if len(set(spec.labels)) < len(spec.labels) or not all(map(str.isidentifier, spec.labels)):
+    if not _LEAST_MARGIN <= spec.crop.margin <= _MOST_MARGIN:
+        raise ValueError(f"a margin of {spec.crop.margin} around faces")
+    labels = spec.labels
+    if not labels or len(set(labels)) < len(labels) or not all(map(str.isidentifier, labels)):
         raise ValueError("labels that are no names, or not one for each output")
 
 
@@ -150,7 +179,10 @@ def read_lite(spec: ModelSpec) -> bytes:
     if not spec.lite.is_file():
         raise _missing(spec.lite)
     _check_size(spec.lite, MAX_FILE_BYTES)
-    content = spec.lite.read_bytes()
+    try:
+        content = spec.lite.read_bytes()
+    except OSError as error:
+        raise _unreadable(spec.lite, error) from error
     if hashlib.sha256(content).hexdigest() != spec.lite_sha256:
         raise _other(spec.lite)
     return content
@@ -160,7 +192,11 @@ def _require_same(path: Path, sha256: str) -> None:
     if not path.is_file():
         raise _missing(path)
     _check_size(path, MAX_FILE_BYTES)
-    if sha256_of(path) != sha256:
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if found != sha256:
         raise _other(path)
 
 
@@ -174,6 +210,10 @@ def _check_size(path: Path, most_bytes: int) -> None:
 
 def _missing(path: Path) -> ModelError:
     return ModelError(f"{path} is missing: install fer-video or copy the model anew")
+
+
+def _unreadable(path: Path, error: OSError) -> ModelError:
+    return ModelError(f"{path} cannot be read ({error.strerror})")
 
 
 def _other(path: Path) -> ModelError:

@@ -88,12 +88,6 @@ def test_weights_saved_and_loaded_give_the_same_answers(net, tmp_path) -> None:
     assert answers(copy, crops(2)) == pytest.approx(answers(net, crops(2)), abs=1e-6)
 
 
-def test_the_net_that_ships_keeps_within_its_budget() -> None:
-    net = nets.build("compact_se_resnet", 8, channels=3)
-    assert net.count_params() <= 2_000_000
-    assert nets.multiply_adds(net) <= 80_000_000
-
-
 @pytest.mark.parametrize(
     ("layer", "expected"),
     [

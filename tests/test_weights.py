@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 import time
@@ -42,6 +43,22 @@ def test_a_model_is_found_by_folder_and_by_environment(copy: Path, monkeypatch) 
     assert "copy" in {spec.folder.name for spec in weights.available()}
 
 
+def test_a_model_is_called_by_its_folder_whatever_its_description_says(copy: Path) -> None:
+    spec_file = copy / weights.SPEC_FILE
+    spec_file.write_text(json.dumps(json.loads(spec_file.read_text()) | {"name": "../../mine"}))
+    assert weights.find(str(copy)).name == "copy"
+    renamed = copy.rename(copy.with_name("renamed"))
+    assert weights.find(str(renamed)).name == "renamed"
+
+
+def test_a_damaged_model_does_not_hide_the_others(copy: Path, monkeypatch) -> None:
+    monkeypatch.setenv("FER_VIDEO_MODELS", str(copy.parent))
+    (copy / weights.SPEC_FILE).write_text("{")
+    damaged, *others = weights.available()
+    assert "copy/model.json does not describe a model" in str(damaged)
+    assert {"accurate", "default"} <= {spec.name for spec in others}
+
+
 def test_an_unknown_model_names_the_places_that_were_searched() -> None:
     with pytest.raises(ModelError, match=r"no model 'nobody': searched nobody, .*models.nobody"):
         weights.find("nobody")
@@ -83,6 +100,14 @@ def test_a_description_from_before_there_was_a_file_for_litert_is_read(copy: Pat
         {"crop": {"size_px": 1_000_000}},
         {"temperature": 0},
         {"temperature": "hot"},
+        {"labels": []},
+        {"net": ["slim_se_resnet"]},
+        {"parameters": "many"},
+        {"metrics": [1]},
+        {"crop": {"size_px": 48.5}},
+        {"crop": {"margin": -0.5}},
+        {"crop": {"margin": "wide"}},
+        {"crop": {"margin": float("nan")}},
     ],
 )
 def test_a_description_that_is_none_is_refused(copy: Path, damage: dict[str, object]) -> None:
@@ -101,6 +126,32 @@ def test_weights_of_another_net_are_refused(copy: Path) -> None:
         classifier_of(six, 8, "cpu")
     with pytest.raises(ModelError, match=r"model\.weights\.h5 does not fit the net"):
         classifier_of(replace(six, lite_sha256=""), 8, "cpu")
+
+
+def test_crops_of_a_size_that_the_net_does_not_take_are_refused(copy: Path) -> None:
+    from fer_video.classify import classifier_of
+
+    spec = weights.find(str(copy))
+    large = replace(spec, crop=replace(spec.crop, size_px=64), lite_sha256="")
+    with pytest.raises(ModelError, match="has crops of 64 px, no slim_se_resnet"):
+        classifier_of(large, 8, "cpu")
+
+
+@pytest.mark.parametrize("name", [weights.WEIGHTS_FILE, weights.LITE_FILE])
+def test_a_file_that_may_not_be_read_is_named(copy: Path, name: str, monkeypatch) -> None:
+    real = Path.open
+
+    def guarded(path: Path, *words: object, **more: object) -> object:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *words, **more)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    with pytest.raises(ModelError, match=rf"{name} cannot be read \(Permission denied\)"):
+        weights.find(str(copy))
+    if name == weights.LITE_FILE:
+        with pytest.raises(ModelError, match=rf"{name} cannot be read \(Permission denied\)"):
+            weights.read_lite(weights.read_spec(copy))
 
 
 def test_a_description_in_a_million_brackets_is_refused(copy: Path) -> None:

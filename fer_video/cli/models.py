@@ -31,6 +31,9 @@ _SHIPPED = [ClassifyOptions.model]
 def models() -> None:
     """List the models that are here, with their size, SHA-256 and test results.
 
+    Those of fer-video, and the model folders in the folder that the environment variable
+    FER_VIDEO_MODELS names. A model is called by its folder.
+
     Tests on PrivateTest images: label is FER2013's own label, ferplus what the majority of ten
     voters saw; without copies leaves out images that stand in the training data, too.
     """
@@ -104,12 +107,16 @@ def evaluate(
 
     # what cannot work is told at once, not after all that has to be loaded
     specs = [weights.find(name) for name in models]
+    _require_different_names(specs)
     emotions = _shared_labels(specs)
     if out is not None:
         check_output(out, "report", force, [data] if ferplus is None else [data, ferplus])
     if plots is not None:
+        from fer_video.learn.charts import PICTURES
+
         for spec in specs:
-            check_output(plots / spec.name / "roc.png", "plot", force, [])
+            for picture in PICTURES:
+                check_output(plots / spec.name / picture, "plot", force, [])
     judged = sources(data, ferplus)
     if faces == "detect":
         require_photographs(data)
@@ -150,6 +157,14 @@ def _check_source(faces: FaceSource, ferplus: Path | None, detection: DetectOpti
         raise OptionError("options of the detector need --faces detect")
     if faces == "detect" and ferplus is not None:
         raise OptionError("--ferplus belongs to fer2013.csv, not to photographs: leave it out")
+
+
+def _require_different_names(specs: "Sequence[ModelSpec]") -> None:
+    """Refuse models that no table or folder of pictures could tell apart."""
+    names = [spec.name for spec in specs]
+    for name in names:
+        if names.count(name) > 1:
+            raise OptionError(f"two models are called {name}: rename the folder of one")
 
 
 def _shared_labels(specs: "Sequence[ModelSpec]") -> tuple[str, ...]:

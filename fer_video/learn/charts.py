@@ -23,6 +23,9 @@ _SMALLEST_DOT = 8.0
 """In square points; smaller could not be seen."""
 
 
+CONFUSION, ROC, RELIABILITY = PICTURES = ("confusion.png", "roc.png", "reliability.png")
+
+
 class Points(TypedDict):
     """A receiver operating characteristic; both equally long, rising from 0 to 1."""
 
@@ -41,7 +44,7 @@ class Bin(TypedDict):
 
 
 def plot_report(metrics: Mapping[str, Any], emotions: Sequence[str], folder: Path) -> None:
-    """Draw what one test measured: ``confusion.png``, ``roc.png`` and ``reliability.png``.
+    """Draw what one test measured: the three ``PICTURES``.
 
     Args:
         metrics: ``n``, ``accuracy``, ``calibration_error``, ``confusion``, ``roc``,
@@ -55,12 +58,12 @@ def plot_report(metrics: Mapping[str, Any], emotions: Sequence[str], folder: Pat
     n = f"{metrics['n']:,} faces"
     auc = {emotion: metrics["per_emotion"][emotion]["auc"] for emotion in emotions}
     plot_confusion(
-        metrics["confusion"], emotions, folder / "confusion.png",
+        metrics["confusion"], emotions, folder / CONFUSION,
         title=f"Accuracy {100 * metrics['accuracy']:.1f} % of {n}",
     )  # fmt: skip
-    plot_roc(metrics["roc"], auc, emotions, folder / "roc.png", macro_auc=metrics["macro_auc"])
+    plot_roc(metrics["roc"], auc, emotions, folder / ROC, macro_auc=metrics["macro_auc"])
     plot_reliability(
-        metrics["reliability"], folder / "reliability.png",
+        metrics["reliability"], folder / RELIABILITY,
         title=f"Calibration error {metrics['calibration_error']:.3f}, {n}",
     )  # fmt: skip
 

@@ -110,20 +110,28 @@ def test_whole_photographs_are_judged_from_end_to_end(photographs: Path, tmp_pat
 
 def _bad_inputs(folder: Path, fer2013: Path) -> dict[str, tuple[list[object], int, str]]:
     six = another_model(folder / "six", labels=EMOTIONS[:6])
+    twin = another_model(folder / "twins" / "default")
     existing = folder / "old.json"
     existing.write_text("precious")
     (folder / "empty").mkdir()
+    save(folder / "plots/default/confusion.png", np.zeros((8, 8), np.uint8))
     given, detect = ["--data", fer2013], ["--faces", "detect"]
     return {
         "no data": (["--data", folder / "nowhere.csv"], 8, "no such file or folder"),
         "no votes": ([*given, "--ferplus", folder / "nowhere.csv"], 8, "no such file or folder"),
         "no model": ([*given, "--model", "nobody"], 4, "no model 'nobody'"),
+        "same name": (
+            [*given, "--model", "default", "--model", twin], 2, "two models are called default",
+        ),
         "other labels": (
             [*given, "--model", "default", "--model", six], 2,
             "angry, disgust, fear, happy, sad, surprise: evaluate them one at a time",
         ),
         "suffix": ([*given, "--out", folder / "r.txt"], 6, "a report ends in .json or .md or .csv"),
         "existing": ([*given, "--out", existing], 6, "it exists; use --force"),
+        "existing plot": (
+            [*given, "--plots", folder / "plots"], 6, "confusion.png: it exists; use --force",
+        ),
         "input": ([*given, "--out", fer2013, "--force"], 6, "read by this very command"),
         "detector": ([*given, "--detector", "haar"], 2, "need --faces detect"),
         "min score": ([*given, *detect, "--min-score", 2], 2, "--min-score must be in (0, 1]"),
