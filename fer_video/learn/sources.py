@@ -10,17 +10,25 @@ def sources(data: Path, ferplus: Path | None) -> dict[str, str | None]:
     """Name the data as reports and ``model.json`` record it.
 
     Raises:
-        DataError: There is no such file or folder.
+        DataError: There is no such file or folder, or it cannot be read.
     """
-    for path in (data, ferplus):
-        if path is not None and not path.exists():
-            raise DataError(path, "no such file or folder")
     return {
         "data": data.name,
-        "data_sha256": sha256_of_data(data),
+        "data_sha256": _sha256(data),
         "ferplus": None if ferplus is None else ferplus.name,
-        "ferplus_sha256": None if ferplus is None else sha256_of_data(ferplus),
+        "ferplus_sha256": None if ferplus is None else _sha256(ferplus),
     }
+
+
+def _sha256(path: Path) -> str:
+    if not path.exists():
+        raise DataError(path, "no such file or folder")
+    if not path.is_file() and not path.is_dir():  # a pipe can be read only once
+        raise DataError(path, "it is neither a regular file nor a folder")
+    try:
+        return sha256_of_data(path)
+    except OSError as error:
+        raise DataError(path, f"{error.filename} cannot be read ({error.strerror})") from error
 
 
 def require_photographs(path: Path) -> None:

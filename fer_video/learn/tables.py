@@ -30,6 +30,7 @@ _CHUNK_ROWS = 4096
 """Rows of a pixel CSV parsed at a time: 4096 rows of text are about 35 MB."""
 _BAD_PIXELS = f"does not hold {SIZE_PX**2} gray levels of 0 to 255"
 _BAD_EMOTION = f"has an emotion that is not 0 to {len(EMOTIONS) - 1}"
+_COUNT = r"[0-9]{1,9}"
 _BAD_USAGE = "has an unknown Usage"
 _NO_CSV = (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError)
 
@@ -148,7 +149,7 @@ def _read_votes(path: Path, split: Names) -> tuple[Integers, Names]:
     if len(rows) != len(split):
         raise DataError(path, f"it has {len(rows)} rows of votes for {len(split)} faces")
     numbers = rows[list(FERPLUS_VOTES)]
-    are_numbers = numbers.apply(lambda column: column.str.isdecimal()).to_numpy(bool)
+    are_numbers = numbers.apply(lambda column: column.str.fullmatch(_COUNT)).to_numpy(bool)
     faults = _vote_faults(are_numbers)
     require_few(path, _problems(faults), int((faults == "").sum()))
     _require_same_rows(path, _splits(rows), split)

@@ -130,6 +130,10 @@ def test_a_missing_file_is_named(faces, tmp_path) -> None:
         (lambda rows: rows[:-1], "it has 9 rows of votes for 10 faces"),
         (lambda rows: [row | {"fear": "many"} for row in rows], "line 2 has no number .* in fear"),
         (lambda rows: [row | {"NF": -1} for row in rows], "line 2 has no number of votes in NF"),
+        (
+            lambda rows: [row | {"NF": 10**19} for row in rows],
+            "line 2 has no number of votes in NF",
+        ),
         (lambda rows: rows[::-1], "line 2 has another Usage than that row of the faces"),
         (
             lambda rows: [{"Usage": row["Usage"], "happiness": 3} for row in rows],

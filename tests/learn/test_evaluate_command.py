@@ -1,6 +1,8 @@
 """`fer-video evaluate`, as a user types it."""
 
+import errno
 import json
+import os
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -142,6 +144,20 @@ def _bad_inputs(folder: Path, fer2013: Path) -> dict[str, tuple[list[object], in
         "table of photographs": ([*given, *detect], 8, "lie in a folder or a zip"),
         "no photographs": (["--data", folder / "empty", *detect], 8, "folders like test/happy"),
     }  # fmt: skip
+
+
+def test_data_that_cannot_be_read_is_named(fer2013, tmp_path, monkeypatch) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    code, _, err = run("evaluate", "--data", pipe)
+    assert (code, "pipe: it is neither a regular file nor a folder" in err) == (8, True)
+
+    def refused(_: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(fer2013))
+
+    monkeypatch.setattr("fer_video.learn.sources.sha256_of_data", refused)
+    code, _, err = run("evaluate", "--data", fer2013)
+    assert (code, "cannot be read (Permission denied)" in err) == (8, True)
 
 
 def test_bad_input_gets_one_line_and_its_exit_code(fer2013, tmp_path, subtests) -> None:
