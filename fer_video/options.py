@@ -1,4 +1,7 @@
-"""What a user can choose, grouped by stage. The only home of defaults; validated when built."""
+"""What a user can choose, grouped by stage; validated when built.
+
+With ``options_training`` and ``options_limits``, the only home of defaults.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path

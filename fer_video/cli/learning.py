@@ -153,7 +153,8 @@ def train(
         float, typer.Option(help="Share of the training that the exported weights average over.")
     ] = TrainOptions.ema_share,
     patience: Annotated[
-        int, typer.Option(help="Stop after so many epochs without a lower validation loss.")
+        int,
+        typer.Option(help="Stop after so many epochs without a lower validation loss; 0 never."),
     ] = TrainOptions.patience,
     keep: Annotated[
         Keep, typer.Option(help="last, or best: the epoch with the lowest validation loss.")

@@ -27,10 +27,10 @@ feels.
 | net | `{net}`, {parameters:,} parameters, {multiply_adds:.1f} M multiply-adds per crop |
 | input | one face, gray, {size_px}x{size_px}, framed as in `fer_video/crop.py` |
 | output | probabilities of {labels} |
-| speed | {ms_per_crop:.2f} ms per crop on the CPU that trained it, {runs_on} |
+| speed | {ms_per_crop:.2f} ms per crop on the CPU of the machine that trained it, {runs_on} |
 | temperature | {temperature:.3f}, fitted on the validation split |
 | weights | SHA-256 `{sha256}` |
-| licence | {licence} (the weights; FER2013 itself is for research use) |
+| licence | {licence} (the weights; {licence_of_data}) |
 
 ## How it was made
 
@@ -74,12 +74,7 @@ How often a confidence is right, and how often each emotion is told from the oth
 
 ## Known failures
 
-* Disgust and fear are rare in the data and often missed: read their rows above before relying on
-  them.
-* Profile views, dark skin and children are under-represented in FER2013, which says nothing of who
-  is shown: none of them was measured apart, nor were old age, masks, glasses, or any culture in
-  particular. Expect it to be worse where it saw less.
-* The faces are posed, acted or caught by a photographer; conversation is subtler.
+{failures}
 
 ## Uses to refuse
 
@@ -93,6 +88,22 @@ _DISAGREEMENT = """
 Where people looked at FER2013 again, their majority (FER+) agrees with its label for only 67 % of
 the images: no answer can score high on both. What people see counts more here.
 """
+
+
+_NAMES_OF_FER2013 = ("fer2013", "icml_face_data")
+"""How the files begin under which it is passed on."""
+
+_FAILURES_OF_FER2013 = """\
+* {rare} rare in the data and often missed: read the rows above before relying on them.
+* Profile views, dark skin and children are under-represented in FER2013, which says nothing of who
+  is shown: none of them was measured apart, nor were old age, masks, glasses, or any culture in
+  particular. Expect it to be worse where it saw less.
+* The faces are posed, acted or caught by a photographer; conversation is subtler."""
+
+_FAILURES = """\
+* What is rare in the data is often missed: read the rows above before relying on an emotion.
+* The data does not say who is shown: nothing was measured apart by age, skin, sex, culture, profile
+  views, masks or glasses. Expect it to be worse where it saw less."""
 
 
 def model_card(spec: ModelSpec, report: Mapping[str, Any]) -> str:
@@ -115,6 +126,9 @@ def model_card(spec: ModelSpec, report: Mapping[str, Any]) -> str:
         temperature=spec.temperature,
         sha256=spec.sha256,
         licence=spec.licence,
+        licence_of_data="FER2013 itself is for research use"
+        if _saw_fer2013(spec.training)
+        else "the data has a licence of its own",
         made=_made(spec.training),
         kept=_kept(spec.training),
         commands="\n".join(_commands(spec.training, spec.name)),
@@ -123,6 +137,7 @@ def model_card(spec: ModelSpec, report: Mapping[str, Any]) -> str:
         main_test=_TESTS[main_test],
         by_emotion=_by_emotion(tests[main_test]["per_emotion"]),
         confusion=_confusion(spec.labels, tests[main_test]["confusion"]),
+        failures=_failures(spec),
     )
 
 
@@ -164,13 +179,29 @@ def _where(training: dict[str, Any]) -> str:
 
 def _kept(training: dict[str, Any]) -> str:
     """Say which weights these are."""
-    if training["options"].get("keep") == "best":
+    options = training["options"]
+    weights = "the moving average" if options.get("ema_share", 1) else "those"
+    ended = f" Training ended early: {training['ended']}." if training.get("ended") else ""
+    if options.get("keep") == "best":
         return (
-            f"The weights are the moving average after epoch {training['epochs_kept']}, which had "
-            "the lowest loss on the validation split."
+            f"The weights are {weights} after epoch {training['epochs_kept']}, which had the "
+            f"lowest loss on the validation split.{ended}"
         )
-    ended = f", which ended early: {training['ended']}" if training.get("ended") else ""
-    return f"The weights are the moving average at the end of training{ended}. No epoch was chosen."
+    return f"The weights are {weights} at the end of training. No epoch was chosen.{ended}"
+
+
+def _saw_fer2013(training: dict[str, Any]) -> bool:
+    """Tell whether this training, or one that it went on from, was on FER2013."""
+    start = training["start"]
+    named = training["data"].lower().startswith(_NAMES_OF_FER2013)
+    return named or bool(start and _saw_fer2013(start["training"]))
+
+
+def _failures(spec: ModelSpec) -> str:
+    if not _saw_fer2013(spec.training):
+        return _FAILURES
+    rare = "Disgust and fear are" if "disgust" in spec.labels else "Fear is"
+    return _FAILURES_OF_FER2013.format(rare=rare)
 
 
 def _commands(training: dict[str, Any], name: str) -> list[str]:

@@ -43,7 +43,7 @@ def report(ferplus: bool = True) -> dict[str, object]:
     }
 
 
-def spec(ferplus: str | None = "fer2013new.csv") -> ModelSpec:
+def spec(ferplus: str | None = "fer2013new.csv", data: str = "my faces.csv") -> ModelSpec:
     return ModelSpec(
         name="mine",
         net="compact_se_resnet",
@@ -56,7 +56,7 @@ def spec(ferplus: str | None = "fer2013new.csv") -> ModelSpec:
         multiply_adds=60_100_000,
         training={
             "options": asdict(TrainOptions(epochs=7, learning_rate=0.001, ferplus_share=0.25)),
-            "data": "my faces.csv",
+            "data": data,
             "data_sha256": "cd" * 32,
             "ferplus": ferplus,
             "ferplus_sha256": "ef" * 32 if ferplus else None,
@@ -87,7 +87,7 @@ def test_the_card_describes_the_network() -> None:
     for fact in (
         "912,345 parameters",
         "60.1 M multiply-adds",
-        "1.23 ms per crop on the CPU that trained it, through LiteRT on one thread",
+        "1.23 ms per crop on the CPU of the machine that trained it, through LiteRT on one thread",
         "48x48",
         "1.234",
         "ab" * 32,
@@ -120,9 +120,10 @@ def test_a_card_without_votes_does_not_speak_of_them_as_measured() -> None:
 
 
 def test_the_card_names_failures_and_uses_to_refuse() -> None:
-    card = card_of(spec())
+    card = card_of(spec(data="fer2013.csv"))
     for sentence in (
         "It does not know what a person\nfeels",
+        "FER2013 itself is for research use",
         "Disgust and fear are rare in the data and often missed",
         "Profile views, dark skin and children are under-represented in FER2013",
         "The faces are posed",
@@ -131,6 +132,32 @@ def test_the_card_names_failures_and_uses_to_refuse() -> None:
         "Claiming what someone feels",
     ):
         assert sentence in card
+
+
+def test_the_card_says_of_fer2013_only_what_was_learned_from_it() -> None:
+    own = spec()
+    card = card_of(own)
+    assert "the data has a licence of its own" in card
+    assert "What is rare in the data is often missed" in card
+    for word in ("under-represented in FER2013", "Disgust and fear", "posed"):
+        assert word not in card
+    start = {"name": "first", "sha256": "ab", "training": spec(data="FER2013.zip").training}
+    went_on = replace(own, training=own.training | {"start": start})
+    assert "under-represented in FER2013" in card_of(went_on)
+    without_disgust = replace(spec(data="fer2013.csv"), labels=tuple("abcdefg"))
+    assert "* Fear is rare in the data" in card_of(without_disgust)
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_the_card_says_which_weights_these_are_and_why_training_ended(keep) -> None:
+    options = spec().training["options"]
+    ended = {"epochs_kept": 2, "ended": "the loss was not a number in epoch 3"}
+    training = spec().training | ended | {"options": options | {"keep": keep}}
+    card = card_of(replace(spec(), training=training))
+    assert ("the moving average after epoch 2" in card) == (keep == "best")
+    assert "Training ended early: the loss was not a number in epoch 3." in card
+    last = spec().training | {"options": options | {"ema_share": 0.0}}
+    assert "The weights are those at the end of training" in card_of(replace(spec(), training=last))
 
 
 @pytest.mark.parametrize("ferplus", ["fer2013new.csv", None])

@@ -102,7 +102,7 @@ def test_a_net_that_cannot_be_converted_is_kept_and_run_by_keras(
     classifier = load_classifier(ClassifyOptions(model=str(out), device="cpu"))
     assert "keras" in classifier.runtime
     assert json.loads((out / "report.json").read_text())["runtime"] == classifier.runtime
-    assert "ms per crop on the CPU that trained it, through Keras |" in (
+    assert "ms per crop on the CPU of the machine that trained it, through Keras |" in (
         (out / "README.md").read_text()
     )
 
