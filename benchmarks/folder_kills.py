@@ -82,7 +82,7 @@ def is_broken(figures: Figures) -> bool:
 def markdown(figures: Figures) -> str:
     """Write what became of the runs."""
     rows = [
-        ["runs that had to be started again", str(figures["runs"])],
+        ["folders, each killed until one run came to its end", str(figures["runs"])],
         ["ended otherwise than a run never killed", str(figures["different"])],
     ]
     return table([f"after {figures['kills']} kills of runs over a folder", ""], rows)

@@ -67,4 +67,4 @@ def markdown(figures: Figures) -> str:
         ["every frame has its rows, in order", "no" if is_broken(figures) else "yes"],
         ["minutes of work", f"{figures['seconds'] / 60:.1f}"],
     ]
-    return table([f"a recording of {figures['hours']:g} hours", ""], rows)
+    return table([f"a recording of {figures['hours']:g} h", ""], rows)

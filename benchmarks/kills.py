@@ -143,7 +143,7 @@ def is_broken(figures: Figures) -> bool:
 def markdown(figures: Figures) -> str:
     """Write it as a table."""
     rows = [
-        ["runs that had to be started again", str(figures["runs"])],
+        ["analyses, each killed until one run came to its end", str(figures["runs"])],
         ["went on from a checkpoint", f"{figures['resumed']} times"],
         ["timelines that differ from that of a run never killed", str(figures["different"])],
         ["left a hidden folder beside the whole timeline", str(figures["hidden_folders_left"])],
