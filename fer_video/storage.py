@@ -21,6 +21,8 @@ _EMOTIONS_KEY = b"fer_video_emotions"
 """Emotions of the model, in its order: a Parquet file has columns for the others, too."""
 _CSV_SHA256 = "csv_sha256"
 """In the file beside a CSV: of the table that it belongs to, since a CSV has no checksums."""
+_CSV_TEXT = pa.csv.ParseOptions(newlines_in_values=True)
+"""A name may have several lines."""
 
 BOX_COLUMNS = ("left", "top", "right", "bottom")
 LANDMARK_COLUMNS = tuple(f"{point}_{axis}" for point in LANDMARKS for axis in "xy")
@@ -200,7 +202,11 @@ def read_names(path: Path) -> Iterator[Any]:
     if is_csv(path):
         if _read_beside(path)[_CSV_SHA256] != sha256_of(path):
             raise ValueError("the file beside the table describes another one")
-        with pa.csv.open_csv(path) as batches:
+        # a type that is guessed from the first rows may not fit the others
+        convert = pa.csv.ConvertOptions(
+            column_types={"recording": pa.string()}, include_columns=["recording"]
+        )
+        with pa.csv.open_csv(path, parse_options=_CSV_TEXT, convert_options=convert) as batches:
             yield from (batch["recording"] for batch in batches)
         return
     with _open_parquet(path) as file:
@@ -239,6 +245,9 @@ def _read_csv(path: Path) -> pa.Table:
         header = pd.read_csv(file, nrows=0)
     types = {field.name: field.type for field in schema(emotions_among(header.columns))}
     convert = pa.csv.ConvertOptions(
-        column_types=types, include_columns=list(types), strings_can_be_null=True
+        column_types=types,
+        include_columns=list(types),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,  # a recording may be called NA
     )
-    return pa.csv.read_csv(path, convert_options=convert)
+    return pa.csv.read_csv(path, parse_options=_CSV_TEXT, convert_options=convert)

@@ -8,7 +8,14 @@ import pytest
 
 from fer_video.errors import DataError, OutputError
 from fer_video.labels import EMOTIONS
-from fer_video.timeline import check_source, open_timeline, read_timeline, smooth, to_frame
+from fer_video.timeline import (
+    check_source,
+    check_whole,
+    open_timeline,
+    read_timeline,
+    smooth,
+    to_frame,
+)
 from fer_video.types import Box, Face, Moment, Observation
 
 
@@ -31,8 +38,8 @@ def moments(n_emotions: int = 7) -> list[Moment]:
     ]
 
 
-def write(path: Path, items: list[Moment]) -> Path:
-    with open_timeline(path, "clinic/talk.mp4", EMOTIONS) as writer:
+def write(path: Path, items: list[Moment], recording: str = "clinic/talk.mp4") -> Path:
+    with open_timeline(path, recording, EMOTIONS) as writer:
         for moment in items:
             writer.write(moment)
         writer.provenance = {"verdict": "complete", "source": {"name": "talk.mp4", "sha256": "0"}}
@@ -121,6 +128,24 @@ def test_a_timeline_of_another_recording_is_refused(tmp_path: Path) -> None:
 def test_a_csv_has_its_provenance_beside_it(tmp_path: Path) -> None:
     write(tmp_path / "talk.csv", moments())
     assert json.loads((tmp_path / "talk.csv.json").read_text())["verdict"] == "complete"
+
+
+@pytest.mark.parametrize("name", ["20240101", "1.5", "NA", "null", "true", "2024-01-01"])
+def test_a_csv_tells_a_name_that_looks_like_a_number_or_like_nothing(
+    tmp_path: Path, name: str
+) -> None:
+    path = write(tmp_path / "talk.csv", moments(), name)
+    check_whole(path, name)
+    assert set(read_timeline(path)["recording"]) == {name}
+
+
+@pytest.mark.parametrize("name", ["talk.mp4", 'two\n"lines".mp4'])
+def test_a_long_csv_is_read_whatever_its_first_rows_are_like(tmp_path: Path, name: str) -> None:
+    # longer than the parts in which it is read
+    long = [Moment(i, i, i / 25, ()) for i in range(30_000)] + moments()
+    path = write(tmp_path / "talk.csv", long, name)
+    check_whole(path, name)
+    pd.testing.assert_frame_equal(read_timeline(path), to_frame(long, name, EMOTIONS))
 
 
 def test_smoothing_averages_a_track_over_time_and_leaves_the_table_alone() -> None:
