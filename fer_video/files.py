@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,21 +131,40 @@ def check_suffix(path: Path, kind: Kind) -> None:
         raise OutputError(path, f"a {kind} ends in {' or '.join(_SUFFIXES[kind])}")
 
 
+def is_csv(path: Path) -> bool:
+    """Whether a timeline of this name is text."""
+    return path.suffix.lower() == ".csv"
+
+
+def json_beside(path: Path) -> Path:
+    """Return where the provenance of a CSV lies."""
+    return path.with_name(f"{path.name}.json")
+
+
 def check_output(path: Path, kind: Kind, force: bool, inputs: Iterable[Path]) -> None:
     """Make sure, before any work, that ``path`` can be written and nothing kept is lost.
+
+    So it is with the file beside it, if that is written too.
 
     Raises:
         OutputError: Its suffix does not fit, it is one of the inputs or a folder, it exists and
             ``force`` is false, or it lies where nothing can be written.
     """
     check_suffix(path, kind)
+    used = {os.path.realpath(source) for source in inputs}
+    _check_place(path, force, used)
+    if kind == "timeline" and is_csv(path):
+        _check_place(json_beside(path), force, used)
+
+
+def _check_place(path: Path, force: bool, used: Collection[str]) -> None:
     try:
         path.lstat()
     except OSError as error:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):  # which come to it below
             raise OutputError(path, _reason(error)) from error
     # unlike Path.resolve, realpath bears links that lead in a circle
-    if os.path.realpath(path) in {os.path.realpath(source) for source in inputs}:
+    if os.path.realpath(path) in used:
         raise OutputError(path, "it is read by this very command; name another file")
     if path.is_dir():
         raise OutputError(path, "it is a folder; name a file")

@@ -15,7 +15,7 @@ from typing import Any
 from fer_video import stores
 from fer_video.errors import DataError, FerVideoError, cannot_write
 from fer_video.events import Job, Made, Summary
-from fer_video.files import Fingerprint, Kind, hashed
+from fer_video.files import Fingerprint, Kind, hashed, json_beside
 from fer_video.jobs import TIMELINES
 from fer_video.manifest import Output
 from fer_video.options import (
@@ -26,7 +26,6 @@ from fer_video.options import (
     ViewOptions,
 )
 from fer_video.provenance import REVISION
-from fer_video.storage import json_beside
 from fer_video.stores import Stored
 from fer_video.timeline import Provenance, check_whole, read_provenance
 from fer_video.weights import ModelSpec

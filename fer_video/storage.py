@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from fer_video.errors import DataError
-from fer_video.files import sha256_of, whole_file
+from fer_video.files import is_csv, json_beside, sha256_of, whole_file
 from fer_video.labels import EMOTION_SETS
 from fer_video.types import LANDMARKS
 
@@ -138,11 +138,6 @@ def read_part(path: Path) -> list[Row]:
     return rows
 
 
-def is_csv(path: Path) -> bool:
-    """Whether a timeline of this name is text."""
-    return path.suffix.lower() == ".csv"
-
-
 def write_beside(path: Path, table: Path, provenance: Provenance) -> None:
     """Write the provenance of a CSV beside it.
 
@@ -223,11 +218,6 @@ def _open_parquet(path: Path) -> Any:
 
 def _metadata(file: Any) -> dict[bytes, bytes]:
     return file.metadata.metadata or {}
-
-
-def json_beside(path: Path) -> Path:
-    """Return where the provenance of a CSV lies."""
-    return path.with_name(f"{path.name}.json")
 
 
 def _read_beside(path: Path) -> Provenance:

@@ -11,7 +11,7 @@ import pyarrow.compute
 
 from fer_video import storage
 from fer_video.errors import DataError
-from fer_video.files import check_suffix, sha256_of, whole_file
+from fer_video.files import check_suffix, is_csv, sha256_of, whole_file
 from fer_video.storage import BOX_COLUMNS, LANDMARK_COLUMNS, Row, Sink
 from fer_video.storage import Provenance as Provenance
 from fer_video.types import Moment, Observation
@@ -83,7 +83,7 @@ def open_timeline(
             writer.close()
         finally:
             sink.abandon()
-        if storage.is_csv(path):
+        if is_csv(path):
             storage.write_beside(path, temporary, writer.provenance)
 
 

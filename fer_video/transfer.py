@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from fer_video import storage, stores
+from fer_video import stores
 from fer_video.errors import DiskFull, OutputError, VideoError
 from fer_video.events import Advanced, Event, Finished, Job, Remote, Stage
+from fer_video.files import json_beside
 from fer_video.manifest import Output
 from fer_video.spool import give_back, take_room
 
@@ -65,7 +66,7 @@ def with_earlier_timeline(job: Job) -> Iterator[Job]:
         return
     with TemporaryDirectory(prefix="fer-video-") as folder:
         copy = Path(folder) / job.timeline.name
-        for path in (copy, storage.json_beside(copy)):
+        for path in (copy, json_beside(copy)):
             stores.fetch_if_there(str(job.destination_of(job.timeline.with_name(path.name))), path)
         yield replace(job, timeline=copy)
 

@@ -129,6 +129,14 @@ def test_an_existing_result_is_replaced_only_by_force(tmp_path: Path) -> None:
     check_output(path, "timeline", True, inputs=[])
 
 
+def test_what_is_written_beside_a_csv_is_replaced_only_by_force_too(tmp_path: Path) -> None:
+    (tmp_path / "out.csv.json").touch()
+    with pytest.raises(OutputError, match=r"out\.csv\.json: it exists; use --force"):
+        check_output(tmp_path / "out.csv", "timeline", False, inputs=[])
+    check_output(tmp_path / "out.csv", "timeline", True, inputs=[])
+    check_output(tmp_path / "out.csv", "report", False, inputs=[])
+
+
 def test_not_even_force_overwrites_what_the_command_reads(tmp_path: Path) -> None:
     path = tmp_path / "talk.mp4"
     path.touch()
