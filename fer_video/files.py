@@ -25,8 +25,8 @@ _SUFFIXES: dict[Kind, tuple[str, ...]] = {
 }
 """The formats that we write."""
 
-
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.[a-z0-9]+", re.DOTALL | re.IGNORECASE)
+_TEMPORARY = re.compile(r"\..*\.fer-video-[0-9a-f]{8}(\.[^.]+)?", re.DOTALL)
+"""What ``temporary_name`` gives, and nobody else: these are removed."""
 _STEM_BYTES = 200
 """Of the name of a temporary file; file systems hold 255 for the whole of it."""
 _LEFT_AFTER_S = 24 * 3600.0
@@ -49,10 +49,7 @@ def whole_file(path: Path, scratch: Path | None = None) -> Iterator[Path]:
     Raises:
         OutputError: The folder cannot be made or written, or the disk is full.
     """
-    # hidden, and with the suffix of the result, by which libraries choose the format
-    stem = os.fsencode(path.stem)[:_STEM_BYTES].decode(errors="ignore")
-    name = f".{stem}.{secrets.token_hex(4)}{path.suffix}"
-    temporary = (scratch or path.parent) / name
+    temporary = (scratch or path.parent) / temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +63,15 @@ def whole_file(path: Path, scratch: Path | None = None) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def temporary_name(path: Path) -> str:
+    """Name a file that ``remove_leftovers`` finds if nobody else removes it.
+
+    It is hidden, and has the suffix of ``path``, by which libraries choose the format.
+    """
+    stem = os.fsencode(path.stem)[:_STEM_BYTES].decode(errors="ignore")
+    return f".{stem}.fer-video-{secrets.token_hex(4)}{path.suffix}"
 
 
 def _sync_folder(folder: Path) -> None:
@@ -99,10 +105,14 @@ def unfinished_folder(parent: Path, work: str) -> Path:
     return parent / f".fer-video-{key[:16]}"
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left below a folder: temporary files, and unfinished work.
+def remove_leftovers(folder: Path, within: Collection[str] | None = None) -> None:
+    """Remove what killed processes left in a folder: temporary files, and unfinished work.
 
     Temporary files of the last day, and work of the last month, stay.
+
+    Args:
+        folder: Where to look.
+        within: The folders in it that are looked through, too; None is all.
     """
     for parent, folders, names in os.walk(folder):
         for name in filter(_TEMPORARY.fullmatch, names):
@@ -115,6 +125,8 @@ def remove_leftovers(folder: Path) -> None:
             with suppress(OSError):
                 if _age_s(left) > _ABANDONED_AFTER_S:
                     shutil.rmtree(left)
+        if within is not None and Path(parent) == folder:
+            folders[:] = [name for name in folders if name in within]
 
 
 def _age_s(path: Path) -> float:

@@ -27,10 +27,12 @@ _PART_BYTES = 200
 """Longest part of a result's path without its suffix; file systems hold 255 bytes."""
 
 
-TIMELINES = "timelines"
+TIMELINES, _VIDEOS, _PLOTS = "timelines", "videos", "plots"
 UNFINISHED = ".unfinished"
 """Folder in that of the results: Polars and DuckDB read every file among the timelines, also one
 that is hidden or still being written."""
+WRITTEN_IN = frozenset([TIMELINES, _VIDEOS, _PLOTS, UNFINISHED])
+"""Folders in that of the results, which may hold others that are not ours."""
 
 
 def job_for(
@@ -90,8 +92,8 @@ def _job(source: Source, plan: Plan) -> Job:
         recording,
         source.name,
         timeline=folder / TIMELINES / f"{name}.{wanted.table}",
-        video=folder / "videos" / f"{name}.mp4" if wanted.videos else None,
-        plot=folder / "plots" / f"{name}.png" if wanted.plots else None,
+        video=folder / _VIDEOS / f"{name}.mp4" if wanted.videos else None,
+        plot=folder / _PLOTS / f"{name}.png" if wanted.plots else None,
         options=plan.options,
         output=plan.output,
         limits=plan.limits,

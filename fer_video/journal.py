@@ -13,6 +13,7 @@ from fer_video.addresses import Place
 from fer_video.errors import DataError, FerVideoError, OutputError, Partial, one_line
 from fer_video.events import Event, Failed, Finished, Job, Made, Skipped, Started, Summary
 from fer_video.files import remove_leftovers
+from fer_video.jobs import WRITTEN_IN
 from fer_video.manifest import MANIFEST_FILE, Attempt, Run
 from fer_video.resume import options_digest
 from fer_video.weights import ModelSpec
@@ -86,7 +87,7 @@ def begin(ledger: Ledger, jobs: list[Job], inputs: str, model: ModelSpec) -> lis
         OutputError: The manifest cannot be written.
         DataError: It cannot be read.
     """
-    remove_leftovers(ledger.path.parent)
+    remove_leftovers(ledger.path.parent, WRITTEN_IN)
     earlier = manifest.attempts(ledger.path)
     first = jobs[0]
     run = Run(

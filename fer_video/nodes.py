@@ -12,6 +12,7 @@ from pathlib import Path
 from fer_video import __version__, stores, weights
 from fer_video.errors import ClusterError, FerVideoError, OutputError
 from fer_video.events import Job
+from fer_video.files import temporary_name
 from fer_video.provenance import REVISION
 from fer_video.weights import ModelSpec
 
@@ -53,7 +54,7 @@ def needs_of(jobs: Sequence[Job], model: ModelSpec) -> Iterator[Needs]:
     first = jobs[0]
     results = first.remote.results if first.remote else ""
     text = secrets.token_hex(16)
-    mark = None if results else _results_folder(first) / f".seen-by-all.{text[:8]}.txt"
+    mark = None if results else _results_folder(first) / temporary_name(Path("seen-by-all.txt"))
     # one that is empty, or gone by now, shows nothing
     local = {
         job.recording.parent: job for job in jobs if isinstance(job.source, Path) and job.size_bytes

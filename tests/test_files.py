@@ -77,17 +77,35 @@ def test_an_unfinished_file_may_lie_elsewhere(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> None:
     path = tmp_path / "sub" / "talk.v2.mp4"
+    old, new = (_name_of_a_temporary_file(path) for _ in range(2))
+    for name in (old, new):
+        (path.parent / name).touch()
+    os.utime(path.parent / old, (0, 0))
+    remove_leftovers(tmp_path)
+    assert {left.name for left in path.parent.iterdir()} == {"talk.v2.mp4", new}
+
+
+def _name_of_a_temporary_file(path: Path) -> str:
     with whole_file(path) as temporary:
         temporary.touch()
-        old, new = temporary.name, ".talk.v2.0123abcd.mp4"
-    for name in (old, new, "talk.v2.0123abcd.mp4", ".hidden.mp4"):
-        (path.parent / name).touch()
-        if name != new:
-            os.utime(path.parent / name, (0, 0))
+    return temporary.name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "talk.v2.0123abcd.mp4",
+        ".hidden.mp4",
+        ".cam.20240115.mp4",
+        "._visit.20240115.csv",  # which macOS writes beside visit.20240115.csv
+        ".fer-video-notes.mp4",
+    ],
+)
+def test_what_somebody_else_hid_is_not_removed(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    os.utime(tmp_path / name, (0, 0))
     remove_leftovers(tmp_path)
-    assert {left.name for left in path.parent.iterdir()} == {
-        "talk.v2.mp4", new, "talk.v2.0123abcd.mp4", ".hidden.mp4",
-    }  # fmt: skip
+    assert (tmp_path / name).exists()
 
 
 @pytest.mark.parametrize("size_bytes", [0, 3, 8 * 2**20, 20_000_000])
