@@ -99,6 +99,21 @@ def check_exists(path: Path) -> None:
         raise VideoError(path, _reason(error)) from error
 
 
+@contextmanager
+def being_read(path: Path) -> Iterator[None]:
+    """Say what the system has against a recording that is looked at or read.
+
+    Raises:
+        VideoError: It went away, or cannot be read.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise VideoError(path, "it went away while it was read") from error
+    except OSError as error:
+        raise VideoError(path, _reason(error)) from error
+
+
 def unfinished_folder(parent: Path, work: str) -> Path:
     """Name a hidden folder for work that may be gone on with; see ``remove_leftovers``."""
     key = hashlib.sha256(work.encode(errors="surrogateescape")).hexdigest()

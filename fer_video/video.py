@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from fer_video.container import open_container, picture_stream
 from fer_video.decoding import Decoding, Whole
-from fer_video.files import state_of
+from fer_video.files import being_read, state_of
 from fer_video.headers import missing_bytes, read_info
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.planes import upright
@@ -74,7 +74,8 @@ class Recording(Samples):
         self._limits = limits
         self._start_over()
         with open_container(path, limits) as container:
-            self.state = state_of(path)
+            with being_read(path):
+                self.state = state_of(path)
             stream = picture_stream(path, container, limits)
             first_pts, first = Decoding(path, container, stream, limits).first_whole()
             self._time_base = cast(Fraction, stream.time_base)
@@ -174,7 +175,8 @@ class Recording(Samples):
                     return
             self.frames_corrupt += decoding.breaks_off
             self.ended_early_s = self._missing_s(stream, decoding.others_end_s)
-            self.missing_bytes = missing_bytes(self._path)
+            with being_read(self._path):
+                self.missing_bytes = missing_bytes(self._path)
 
     def _leave_out(self, undecoded_pts: Sequence[int]) -> None:
         self.frames_undecoded += len(undecoded_pts)

@@ -353,6 +353,17 @@ def test_a_recording_that_grows_while_it_is_read_is_told_and_gives_nothing(tmp_p
     assert files(tmp_path) == ["camera.ts"]
 
 
+def test_a_recording_that_goes_away_while_it_is_read_is_told_as_that(tmp_path: Path) -> None:
+    # its results' folder is still there
+    path = write_video(tmp_path / "camera.mp4", steady(150))
+    events = analyze_job(Job(path, path.name, tmp_path / "camera.parquet"))
+    assert isinstance(next(events), Advanced)
+    path.unlink()
+    with pytest.raises(VideoError, match="it went away while it was read"):
+        list(events)
+    assert files(tmp_path) == []
+
+
 @contextmanager
 def growing(path: Path) -> Iterator[None]:
     """Add to a recording all the time, as a camera that has not been stopped."""

@@ -465,6 +465,16 @@ def test_a_missing_file_is_called_missing(tmp_path) -> None:
     assert refusal(tmp_path / "nowhere.mp4") == "no such file"
 
 
+def test_a_file_that_goes_away_while_it_is_read_is_told(tmp_path) -> None:
+    path = write_video(tmp_path / "talk.mp4", steady(25))
+    with open_recording(path) as recording:
+        pictures = recording.pictures()
+        next(pictures)
+        path.unlink()
+        with pytest.raises(VideoError, match="it went away while it was read"):
+            list(pictures)
+
+
 @pytest.mark.parametrize("address", ["http://host/talk.mp4", "rtsp://camera/1"])
 def test_a_web_address_is_refused(address) -> None:
     assert refusal(Path(address)) == "it is a web address: download the recording first"
