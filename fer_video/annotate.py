@@ -9,8 +9,10 @@ import pandas as pd
 from av.video.frame import VideoFrame
 
 from fer_video.canvas import Canvas
+from fer_video.container import check_local
 from fer_video.encode import encode
 from fer_video.errors import DataError
+from fer_video.files import being_read, sha256_of
 from fer_video.options import ViewOptions
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.overlay import Face, Overlay
@@ -24,6 +26,20 @@ _ROUNDING_S = 0.001
 
 Sampled = dict[int, list[Face]]
 """The faces of each sampled frame by its pts, in order; an empty list where there is none."""
+
+
+def check_source(table: pd.DataFrame, timeline: Path, recording: Path) -> None:
+    """Make sure that a timeline was made from a recording, as far as it says from what.
+
+    Raises:
+        DataError: It was made from another file.
+        VideoError: The recording cannot be read.
+    """
+    check_local(recording)
+    with being_read(recording):
+        source = table.attrs["provenance"].get("source")
+        if source and source["sha256"] != sha256_of(recording):
+            raise DataError(timeline, f"it is not of {recording}, but of a file {source['name']}")
 
 
 def annotate(

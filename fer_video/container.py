@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from fer_video.addresses import without_secrets
 from fer_video.errors import DAMAGED, VideoError
+from fer_video.files import being_read
 from fer_video.headers import EBML, MP4_BOXES, duration_from_header_s
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 
@@ -140,15 +141,14 @@ def _discard_others(container: InputContainer, pictures: VideoStream) -> None:
             stream.discard = Discard.all
 
 
-def _head(path: Path) -> bytes:
-    """Return the first bytes of a regular file."""
+def check_local(path: Path) -> None:
+    """Make sure that a recording is a regular file: opening a pipe would wait for ever.
+
+    Raises:
+        VideoError: It is something else, is not there, or may not be looked at.
+    """
     try:
         mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
-            kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-            raise VideoError(path, f"it is {kind}")
-        with path.open("rb") as file:
-            head = file.read(64)
     except FileNotFoundError as error:
         if _WEB_ADDRESS.match(str(path)):
             reason = "it is a web address: download the recording first"
@@ -156,6 +156,15 @@ def _head(path: Path) -> bytes:
         raise VideoError(path, "no such file") from error
     except OSError as error:
         raise VideoError(path, (error.strerror or str(error)).lower()) from error
+    if not stat.S_ISREG(mode):
+        raise VideoError(path, "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
+
+
+def _head(path: Path) -> bytes:
+    """Return the first bytes of a regular file."""
+    check_local(path)
+    with being_read(path), path.open("rb") as file:
+        head = file.read(64)
     if not head:
         raise VideoError(path, "the file is empty: copy it again from the camera")
     return head

@@ -11,7 +11,7 @@ import pyarrow.compute
 
 from fer_video import storage
 from fer_video.errors import DataError
-from fer_video.files import check_suffix, is_csv, sha256_of, whole_file
+from fer_video.files import check_suffix, is_csv, whole_file
 from fer_video.storage import BOX_COLUMNS, LANDMARK_COLUMNS, Row, Sink
 from fer_video.storage import Provenance as Provenance
 from fer_video.types import Moment, Observation
@@ -130,17 +130,6 @@ def check_whole(path: Path, recording: str) -> None:
         for names in storage.read_names(path):
             if pa.compute.unique(names).to_pylist() != [recording]:
                 raise DataError(path, f"it is not of {recording}")
-
-
-def check_source(table: pd.DataFrame, timeline: Path, recording: Path) -> None:
-    """Make sure that a timeline was made from a recording, as far as it says from what.
-
-    Raises:
-        DataError: It was made from another file.
-    """
-    source = table.attrs["provenance"].get("source")
-    if source and source["sha256"] != sha256_of(recording):
-        raise DataError(timeline, f"it is not of {recording}, but of a file {source['name']}")
 
 
 def smooth(table: pd.DataFrame, seconds: float) -> pd.DataFrame:

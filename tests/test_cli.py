@@ -324,11 +324,33 @@ def test_bad_input_gets_one_line_its_exit_code_and_leaves_nothing(tmp_path, subt
 
 
 def test_a_timeline_of_another_recording_is_refused(short, faceless, tmp_path: Path) -> None:
-    _, timeline = short
+    recording, timeline = short
     code, _, err = run("annotate", faceless, timeline, "--out", tmp_path / "v.mp4")
     assert code == 8
-    assert "it is not of" in err
+    assert f"it is not of {faceless}, but of a file {recording.name}" in err
     assert not (tmp_path / "v.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing.mp4", "no such file"),
+        ("folder", "it is a folder"),
+        ("pipe.mp4", "it is no regular file"),
+        ("https://me:pw@host/a.mp4", "it is a web address: download the recording first"),
+    ],
+)
+def test_what_is_no_recording_is_not_drawn_into(
+    short, tmp_path: Path, monkeypatch, name: str, reason: str
+) -> None:
+    _, timeline = short
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    os.mkfifo("pipe.mp4")
+    code, _, err = run("annotate", name, timeline, "--out", "v.mp4")
+    assert (code, err.count("\n")) == (3, 1)
+    assert err.endswith(f": {reason}\n")
+    assert "pw" not in err
 
 
 def test_what_is_no_timeline_is_refused(faceless: Path, tmp_path: Path) -> None:

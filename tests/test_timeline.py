@@ -9,7 +9,6 @@ import pytest
 from fer_video.errors import DataError, OutputError
 from fer_video.labels import EMOTIONS
 from fer_video.timeline import (
-    check_source,
     check_whole,
     open_timeline,
     read_timeline,
@@ -115,14 +114,6 @@ def test_a_file_that_is_no_timeline_is_refused(tmp_path: Path) -> None:
             read_timeline(path)
     with pytest.raises(DataError, match="no such file"):
         read_timeline(tmp_path / "none.parquet")
-
-
-def test_a_timeline_of_another_recording_is_refused(tmp_path: Path) -> None:
-    timeline = write(tmp_path / "talk.parquet", moments())
-    recording = tmp_path / "other.mp4"
-    recording.write_bytes(b"something else")
-    with pytest.raises(DataError, match=r"not of .*other\.mp4, but of a file talk\.mp4"):
-        check_source(read_timeline(timeline), timeline, recording)
 
 
 def test_a_csv_has_its_provenance_beside_it(tmp_path: Path) -> None:

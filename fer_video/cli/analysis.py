@@ -306,9 +306,10 @@ def annotate(
     )
 
     from fer_video.annotate import annotate as draw
+    from fer_video.annotate import check_source
     from fer_video.bars import follow
     from fer_video.files import check_output
-    from fer_video.timeline import check_source, read_timeline
+    from fer_video.timeline import read_timeline
 
     check_output(out, "video", force, inputs=[recording, timeline])
     table = read_timeline(timeline)
