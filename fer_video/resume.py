@@ -33,6 +33,8 @@ from fer_video.weights import ModelSpec
 OUTDATED = "outdated"
 """Folder in that of the results."""
 _CHANGED, _DAMAGED = "changed recording", "damaged timeline"
+_UNREADABLE = "unreadable file"
+"""Why it is that, the work itself says better."""
 
 _SHOWN: Mapping[Kind, tuple[str, ...]] = {
     "video": ("language", "smooth_s"),
@@ -88,6 +90,8 @@ def kept(job: Job, model: ModelSpec) -> Generator[None, None, Kept]:
                 outputs[kind] = yield from _kept_drawing(job, kind, path, timeline)
             except _Untrue as untrue:
                 faults.append(str(untrue))
+            except OSError:
+                faults.append(_UNREADABLE)
     return Kept(made, outputs, faults[0] if faults else "")
 
 
@@ -108,8 +112,8 @@ def _kept_timeline(job: Job, model: ModelSpec) -> Generator[None, None, tuple[Pr
             raise _Untrue(_CHANGED)
     except (DataError, KeyError, TypeError) as error:
         raise _Untrue(_DAMAGED) from error
-    except OSError as error:  # the work itself says it better
-        raise _Untrue("unreadable file") from error
+    except OSError as error:
+        raise _Untrue(_UNREADABLE) from error
     return made, timeline
 
 

@@ -1,5 +1,6 @@
 """A folder run that goes on: what is true is kept, all else is made again."""
 
+import errno
 import json
 import os
 import random
@@ -8,13 +9,14 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from fer_video import batch, manifest, read_timeline, weights
+from fer_video import batch, files, manifest, read_timeline, weights
 from fer_video.errors import DataError
 from fer_video.events import Advanced, Finished, Job, Skipped
 from fer_video.inputs import find_recordings
@@ -22,6 +24,7 @@ from fer_video.jobs import Plan, jobs_for
 from fer_video.manifest import MANIFEST_FILE, Attempt
 from fer_video.options import OutputOptions
 from fer_video.provenance import REVISION
+from fer_video.resume import kept
 from fer_video.timeline import check_whole, read_provenance
 from tests.scenes import picture, steady, truncate, write_video
 from tests.test_cli import run
@@ -88,6 +91,21 @@ def test_what_takes_long_to_be_read_for_its_sha_256_gives_signs_of_life(
         )
         made = Attempt(recording="a.mp4", verdict="ok", outputs=last.made.outputs, when="")
         job = replace(job, earlier=made)
+
+
+def test_a_drawing_that_cannot_be_read_is_made_again(folder: Path, monkeypatch) -> None:
+    job = replace(_job(folder), video=folder / "out" / "a.mp4")
+    (*_, last) = batch.analyze_job(job)
+    made = Attempt(recording="a.mp4", verdict="ok", outputs=last.made.outputs, when="")
+
+    def hashed(path: Path) -> Generator[None, None, str]:
+        if path == job.video:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return files.hashed(path)
+
+    monkeypatch.setattr("fer_video.resume.hashed", hashed)
+    before = files.result_of(kept(replace(job, earlier=made), weights.find("default")))
+    assert (before.fault, list(before.outputs)) == ("unreadable file", ["timeline"])
 
 
 def test_what_is_done_is_skipped_and_counted_also_what_is_partial(folder: Path) -> None:
