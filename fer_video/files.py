@@ -148,6 +148,11 @@ def _age_s(path: Path) -> float:
     return time.time() - path.stat().st_mtime
 
 
+def as_text(name: str) -> str:
+    """Write bytes of a name that are no text as ``\\xff``: tables and stores hold text only."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def check_suffix(path: Path, kind: Kind) -> None:
     """Make sure that a path ends as files of its kind do.
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from fer_video import stores
 from fer_video.addresses import Place, place_of
 from fer_video.errors import OptionError, OutputError, VideoError, one_line
-from fer_video.files import check_exists
+from fer_video.files import as_text, check_exists
 from fer_video.lists import lines_of
 from fer_video.stores import Stored
 
@@ -179,7 +179,7 @@ def _found_on_store(address: str, out: Place) -> Iterator[Source]:
         raise OutputError(address, f"it is an input, too: name another, as {address}/results")
     files = stores.files_at(address)
     if len(files) == 1 and files[0].address == address:
-        yield Source(_as_text(files[0].name), files[0])
+        yield Source(as_text(files[0].name), files[0])
         return
     own = f"{out}/"
     recordings = [
@@ -191,7 +191,7 @@ def _found_on_store(address: str, out: Place) -> Iterator[Source]:
     ]
     if not recordings:
         raise VideoError(address, "no recording lies below this address")
-    yield from (Source(_as_text(file.name), file) for file in recordings)
+    yield from (Source(as_text(file.name), file) for file in recordings)
 
 
 def _found_by_list(path: Path, out: Place) -> Iterator[Source]:
@@ -225,7 +225,7 @@ def _renamed(source: Source, folder: Path) -> Source:
         return source
     below = Path(os.path.relpath(source.place, folder))
     is_outside = os.pardir in below.parts
-    return source if is_outside else replace(source, name=_as_text(below.as_posix()))
+    return source if is_outside else replace(source, name=as_text(below.as_posix()))
 
 
 def _distinct(found: Iterable[Source]) -> list[Source]:
@@ -251,12 +251,7 @@ def _rank(source: Source) -> tuple[int, str]:
 
 
 def _source(path: Path, folder: Path) -> Source:
-    return Source(_as_text(path.relative_to(folder).as_posix()), path)
-
-
-def _as_text(name: str) -> str:
-    """Write bytes of a name that are no text as ``\\xff``: tables and stores hold text only."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return Source(as_text(path.relative_to(folder).as_posix()), path)
 
 
 def _is_pattern(path: Path) -> bool:

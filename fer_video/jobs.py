@@ -10,7 +10,7 @@ from fer_video import stores
 from fer_video.addresses import Place
 from fer_video.errors import OutputError
 from fer_video.events import Job, Remote
-from fer_video.files import check_output
+from fer_video.files import as_text, check_output
 from fer_video.inputs import Source
 from fer_video.options import (
     AnalysisOptions,
@@ -45,8 +45,9 @@ def job_for(
     limits: LimitOptions = USUAL_LIMITS,
 ) -> Job:
     """Describe the work on one recording; without ``timeline``, a Parquet file beside it."""
-    timeline = timeline or recording.with_name(f"{result_name(recording.stem)}.parquet")
-    return Job(recording, recording.name, timeline, video, plot, options, output, limits)
+    stem = result_name(as_text(recording.stem))
+    timeline = timeline or recording.with_name(f"{stem}.parquet")
+    return Job(recording, as_text(recording.name), timeline, video, plot, options, output, limits)
 
 
 @dataclass(frozen=True, kw_only=True)

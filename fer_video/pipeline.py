@@ -15,7 +15,7 @@ import pandas as pd
 from fer_video.classify import NetClassifier, classify, cut_crops, load_classifier
 from fer_video.detect import Detector, detect, load_detector, picture_side_px
 from fer_video.events import Summary
-from fer_video.files import result_of
+from fer_video.files import as_text, result_of
 from fer_video.options import AnalysisOptions
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.provenance import Tally, provenance
@@ -154,7 +154,7 @@ def analyze(
     tally = Tally()
     with open_analysis(path, options, load_tools(options), limits) as analysis:
         counted = tally.counting(analysis.moments)
-        table = to_frame(counted, path.name, analysis.classifier.spec.labels)
+        table = to_frame(counted, as_text(path.name), analysis.classifier.spec.labels)
         summary = tally.summary(analysis.recording)
         table.attrs["provenance"] = result_of(analysis.provenance(summary))
     return table

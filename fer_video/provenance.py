@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from fer_video import __version__
 from fer_video.errors import VideoError
 from fer_video.events import Summary
-from fer_video.files import being_read, hashed, state_of
+from fer_video.files import as_text, being_read, hashed, state_of
 from fer_video.options import AnalysisOptions
 from fer_video.timeline import Provenance
 from fer_video.types import Moment
@@ -121,7 +121,7 @@ def _source(recording: Recording) -> Generator[None, None, Provenance]:
     path = recording.info.path
     with being_read(path):
         sha256 = yield from hashed(path)
-        source = {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256}
+        source = {"name": as_text(path.name), "bytes": path.stat().st_size, "sha256": sha256}
         if state_of(path) != recording.state:
             raise VideoError(path, "it changed while it was read: analyze it once it is complete")
     return source

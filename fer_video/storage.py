@@ -1,10 +1,11 @@
 """A timeline on disk: its columns, and how Parquet and CSV files hold them."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -66,9 +67,10 @@ class Sink:
     schema: pa.Schema
 
     def __init__(self, path: Path, emotions: Sequence[str]) -> None:
-        self._writer = self._open(path, emotions)
+        self._file = _opened(path, "wb")
+        self._writer = self._begin(self._file, emotions)
 
-    def _open(self, path: Path, emotions: Sequence[str]) -> Any:
+    def _begin(self, file: Any, emotions: Sequence[str]) -> Any:
         raise NotImplementedError
 
     def write(self, rows: list[Row]) -> None:
@@ -77,11 +79,12 @@ class Sink:
 
     def close(self, provenance: Provenance) -> None:
         """End the file; a Parquet file takes the provenance in."""
-        self._writer.close()
+        self.abandon()
 
     def abandon(self) -> None:
         """Close the file after an error; a second close does nothing."""
-        self._writer.close()
+        with closing(self._file):
+            self._writer.close()
 
 
 def open_sink(path: Path, emotions: Sequence[str]) -> Sink:
@@ -90,12 +93,12 @@ def open_sink(path: Path, emotions: Sequence[str]) -> Sink:
 
 
 class _ParquetSink(Sink):
-    def _open(self, path: Path, emotions: Sequence[str]) -> Any:
+    def _begin(self, file: Any, emotions: Sequence[str]) -> Any:
         known = {_EMOTIONS_KEY: json.dumps(list(emotions))}
         self.schema = _data_set_schema(emotions).with_metadata(known)
         # without checksums, two of three flipped bits are read as other numbers
         return pa.parquet.ParquetWriter(
-            path, self.schema, compression="zstd", write_page_checksum=True
+            file, self.schema, compression="zstd", write_page_checksum=True
         )
 
     def close(self, provenance: Provenance) -> None:
@@ -110,14 +113,14 @@ def _data_set_schema(emotions: Sequence[str]) -> pa.Schema:
 
 
 class _CsvSink(Sink):
-    def _open(self, path: Path, emotions: Sequence[str]) -> Any:
+    def _begin(self, file: Any, emotions: Sequence[str]) -> Any:
         # text instead of dictionary columns, which a CSV cannot hold
         plain = [
             pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field
             for field in schema(emotions)
         ]
         self.schema = pa.schema(plain)
-        return pa.csv.CSVWriter(path, self.schema)
+        return pa.csv.CSVWriter(file, self.schema)
 
 
 def write_part(path: Path, rows: list[Row], emotions: Sequence[str]) -> None:
@@ -125,7 +128,7 @@ def write_part(path: Path, rows: list[Row], emotions: Sequence[str]) -> None:
     table = pa.Table.from_pylist(rows, schema(emotions))
     how = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
     with (
-        pa.OSFile(str(path), "wb") as file,
+        _opened(path, "wb") as file,
         pa.ipc.new_stream(file, table.schema, options=how) as writer,
     ):
         writer.write_table(table)
@@ -133,7 +136,7 @@ def write_part(path: Path, rows: list[Row], emotions: Sequence[str]) -> None:
 
 def read_part(path: Path) -> list[Row]:
     """Read what ``write_part`` wrote; whether it is still that, the caller knows."""
-    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+    with _opened(path) as file, pa.ipc.open_stream(file) as reader:
         rows: list[Row] = reader.read_all().to_pylist()
     return rows
 
@@ -201,7 +204,10 @@ def read_names(path: Path) -> Iterator[Any]:
         convert = pa.csv.ConvertOptions(
             column_types={"recording": pa.string()}, include_columns=["recording"]
         )
-        with pa.csv.open_csv(path, parse_options=_CSV_TEXT, convert_options=convert) as batches:
+        with (
+            _opened(path) as file,
+            pa.csv.open_csv(file, parse_options=_CSV_TEXT, convert_options=convert) as batches,
+        ):
             yield from (batch["recording"] for batch in batches)
         return
     with _open_parquet(path) as file:
@@ -212,8 +218,18 @@ def read_names(path: Path) -> Iterator[Any]:
             yield file.read_row_group(index)["recording"]
 
 
-def _open_parquet(path: Path) -> Any:
-    return closing(pa.parquet.ParquetFile(path, page_checksum_verification=True))
+def _opened(path: Path, mode: Literal["rb", "wb"] = "rb") -> Any:
+    # by its bytes: Arrow takes a name for UTF-8, which it need not be
+    return pa.OSFile(os.fsencode(path), mode)
+
+
+@contextmanager
+def _open_parquet(path: Path) -> Iterator[Any]:
+    with (
+        _opened(path) as source,
+        pa.parquet.ParquetFile(source, page_checksum_verification=True) as file,
+    ):
+        yield file
 
 
 def _metadata(file: Any) -> dict[bytes, bytes]:
@@ -240,4 +256,5 @@ def _read_csv(path: Path) -> pa.Table:
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,  # a recording may be called NA
     )
-    return pa.csv.read_csv(path, parse_options=_CSV_TEXT, convert_options=convert)
+    with _opened(path) as table:
+        return pa.csv.read_csv(table, parse_options=_CSV_TEXT, convert_options=convert)

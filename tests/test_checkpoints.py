@@ -28,6 +28,7 @@ from fer_video.classify import load_classifier
 from fer_video.engine import Stopped
 from fer_video.events import Advanced, Event, Finished, Job, Remote, Resumed, Skipped
 from fer_video.files import remove_leftovers, result_of
+from fer_video.labels import EMOTIONS
 from fer_video.options import ClassifyOptions, DetectOptions, DetectorName, OutputOptions
 from fer_video.pipeline import Tools, open_analysis
 from fer_video.provenance import Tally
@@ -423,6 +424,13 @@ def test_row_groups_are_those_of_a_run_that_was_never_stopped(tmp_path: Path, su
                 writer.write_rows(rows)
     never, joined = (tmp_path / f"{name}{suffix}" for name in ("never", "parts"))
     assert joined.read_bytes() == never.read_bytes()
+
+
+def test_a_checkpoint_may_lie_where_the_name_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xe9t\xe9.rows")
+    storage.write_part(path, [{"recording": "a", "frame": 7}], EMOTIONS)
+    (row,) = storage.read_part(path)
+    assert (row["recording"], row["frame"], row["track"]) == ("a", 7, None)
 
 
 def part_rows(path: Path) -> list[list[storage.Row]]:

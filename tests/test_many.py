@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_video import read_timeline
+from fer_video import analyze, read_timeline
 from tests.scenes import picture, steady, write_video
 from tests.test_cli import files, run
 
@@ -62,6 +62,23 @@ def test_recordings_of_any_name_are_analyzed_and_told_on_one_line_each(short: Pa
     tables = [read_timeline(path) for path in Path("results/timelines").glob("*.csv")]
     assert {name for table in tables for name in table["recording"]} == set(NAMES)
     assert len(list(Path("results/plots").iterdir())) == len(NAMES)
+
+
+def test_one_recording_may_have_a_name_that_is_no_text_too(short: Path) -> None:
+    folder = Path(os.fsdecode(b"\xe9t\xe9"))
+    recording = folder / os.fsdecode(b"\xff.mp4")
+    copy(short, str(recording))
+    told = r"\udce9t\udce9"
+    code, out, err = run("analyze", recording)
+    assert (code, out.splitlines()[0], err) == (0, rf"wrote {told}/\xff.parquet", "")
+    timeline = folder / r"\xff.parquet"
+    table = read_timeline(timeline)
+    assert set(table["recording"]) == {r"\xff.mp4"}
+    assert table.attrs["provenance"]["source"]["name"] == r"\xff.mp4"
+    assert analyze(recording).equals(table)
+    drawn = run("annotate", recording, timeline, "--out", folder / "v.mp4", "--quiet")
+    assert drawn == (0, "", "")
+    assert run("plot", timeline, "--out", folder / "p.png") == (0, f"wrote {told}/p.png\n", "")
 
 
 def test_what_cannot_work_gets_one_line_before_any_work(short: Path) -> None:

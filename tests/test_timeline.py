@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from fer_video.labels import EMOTIONS
 from fer_video.timeline import (
     check_whole,
     open_timeline,
+    read_provenance,
     read_timeline,
     smooth,
     to_frame,
@@ -137,6 +139,15 @@ def test_a_long_csv_is_read_whatever_its_first_rows_are_like(tmp_path: Path, nam
     path = write(tmp_path / "talk.csv", long, name)
     check_whole(path, name)
     pd.testing.assert_frame_equal(read_timeline(path), to_frame(long, name, EMOTIONS))
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_timeline_may_lie_where_the_name_is_no_text(tmp_path: Path, suffix: str) -> None:
+    folder = tmp_path / os.fsdecode(b"\xe9t\xe9")
+    path = write(folder / f"talk{suffix}", moments(), "talk.mp4")
+    check_whole(path, "talk.mp4")
+    assert len(read_timeline(path)) == 4
+    assert read_provenance(path)["verdict"] == "complete"
 
 
 def test_smoothing_averages_a_track_over_time_and_leaves_the_table_alone() -> None:

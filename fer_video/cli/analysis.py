@@ -45,7 +45,7 @@ from fer_video.cli.arguments import (
     Style,
     Timeline,
 )
-from fer_video.errors import OptionError, Partial, SomeFailed
+from fer_video.errors import OptionError, Partial, SomeFailed, one_line
 from fer_video.options import (
     AnalysisOptions,
     ClassifyOptions,
@@ -279,7 +279,7 @@ def plot(
     check_output(out, "plot", force, inputs=[timeline])
     table = read_timeline(timeline)
     plot_timeline(table, out, view, title=next(iter(table["recording"]), None))
-    typer.echo(f"wrote {out}")
+    typer.echo(f"wrote {one_line(out)}")
 
 
 @app.command()
@@ -317,4 +317,4 @@ def annotate(
     total_s = float(table["time_s"].max() - table["time_s"].min())
     follow(draw(recording, table, out, view, limits), total_s, quiet)
     if not quiet:
-        typer.echo(f"wrote {out}")
+        typer.echo(f"wrote {one_line(out)}")
