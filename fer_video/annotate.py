@@ -73,7 +73,7 @@ def annotate(
         raise DataError(recording, "its timeline has no rows")
     emotions = emotions_of(table)
     sampled = _sampled(smooth(table, view.smooth_s), emotions)
-    asked_end_s = _asked_end_s(table)
+    asked_start_s, asked_end_s = _asked_span_s(table)
     start_s, end_s = _span_s(table, asked_end_s)
     with open_recording(recording, limits) as source:
         _check_boxes(sampled, source, recording)
@@ -84,7 +84,7 @@ def annotate(
         shown = _until(chain([first], pictures), next(reversed(sampled)), end_s)
         frames = _drawn(shown, sampled, overlay, source.info)
         sound_end_s = None if asked_end_s is None else source.first_frame_s + end_s
-        lead_in = first.index == 0
+        lead_in = (first.time_s if asked_start_s is None else asked_start_s) == 0
         yield from encode(frames, out, recording, lead_in=lead_in, end_s=sound_end_s, limits=limits)
 
 
@@ -108,11 +108,11 @@ def _span_s(table: pd.DataFrame, asked_end_s: float | None) -> tuple[float, floa
     return float(times[0]), min(end_s, asked_end_s or end_s) - _ROUNDING_S
 
 
-def _asked_end_s(table: pd.DataFrame) -> float | None:
-    """Read where the analysis was asked to stop; None is the end of the recording."""
+def _asked_span_s(table: pd.DataFrame) -> tuple[float | None, float | None]:
+    """Read which span was asked for: no start means unknown, no end that of the recording."""
     options = table.attrs.get("provenance", {}).get("options", {})
-    end_s: float | None = options.get("sample", {}).get("end_s")
-    return end_s
+    sample: dict[str, float | None] = options.get("sample", {})
+    return sample.get("start_s"), sample.get("end_s")
 
 
 def _check_boxes(sampled: Sampled, source: Recording, recording: Path) -> None:

@@ -104,7 +104,8 @@ def write_video(
         tick_s: Time base of the pictures; AVI has an empty frame for each tick between two.
     """
     has_index = path.suffix in (".mp4", ".mov") and index_first
-    options_of_file = {"movflags": "+faststart"} if has_index else {}
+    options_of_file = {"max_interleave_delta": "0"}  # sound beside its pictures, however long
+    options_of_file |= {"movflags": "+faststart"} if has_index else {}
     with av.open(str(path), "w", options=options_of_file) as container:
         stream = container.add_stream(codec, rate=30)
         height_px, width_px = draw(0).shape[:2]

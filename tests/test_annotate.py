@@ -98,6 +98,16 @@ def test_only_the_range_that_was_analyzed_is_written(tmp_path: Path) -> None:
     assert (float(times[0]), float(times[-1])) == pytest.approx((0.0, 0.8), abs=0.1)
 
 
+def test_no_sound_from_before_the_start_is_written_where_a_seek_lands_late(tmp_path: Path) -> None:
+    rare_keys = {"preset": "ultrafast", "g": "100", "sc_threshold": "0"}
+    source = write_video(tmp_path / "call.ts", steady(125, 5), still, options=rare_keys, sound_s=25)
+    out = write(source, timeline(source, start_s=20.0, end_s=22.0))
+    with av.open(str(out)) as container:
+        sound = [p.pts * p.time_base for p in container.demux(audio=0) if p.pts is not None]
+    assert float(sound[-1] - sound[0]) == pytest.approx(2.0, abs=0.2)
+    assert pictures(out)[0][0] == pytest.approx(0.0, abs=0.1)
+
+
 def test_the_sound_before_the_first_picture_is_kept(tmp_path: Path) -> None:
     source = write_video(tmp_path / "late.mp4", steady(25, start_s=0.5), still, sound_s=2.0)
     assert pictures(write(source, timeline(source)))[0][0] == pytest.approx(0.5, abs=0.1)
