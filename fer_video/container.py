@@ -44,6 +44,8 @@ _OPEN_OPTIONS = {
     "protocol_whitelist": "file",
     "codec_whitelist": ",".join(sorted(_ALLOWED_DECODERS)),
 }
+_MOST_PIXELS = 2**31 - 1
+"""That FFmpeg takes as a limit; given a higher one, it opens nothing."""
 _STARTS = (EBML, b"OggS", b"FLV", b"GIF8", b"\x30\x26\xb2\x75")
 """Of mkv and webm, ogg, flv, gif and wmv."""
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat version")
@@ -113,7 +115,7 @@ def picture_stream(path: Path, container: InputContainer, limits: LimitOptions) 
 
 
 def _size_limit(limits: LimitOptions) -> dict[str, str]:
-    return {"max_pixels": str(limits.max_side_px**2)}
+    return {"max_pixels": str(min(limits.max_side_px**2, _MOST_PIXELS))}
 
 
 def _check_claims(

@@ -26,6 +26,9 @@ PlotStyle = Literal["area", "lines"]
 EngineName = Literal["local", "ray"]
 FaceSource = Literal["given", "detect"]
 
+_MOST = 1e9
+"""Of seconds, GB and samples per second: up to here, no clock and no count overflows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions:
@@ -40,10 +43,11 @@ class SampleOptions:
 
     def __post_init__(self) -> None:
         if self.fps is not None:
-            require(self.fps > 0, "--fps", self.fps, "above 0")
-        require(self.start_s >= 0, "--start", self.start_s, "0 or more")
+            require(0 < self.fps <= _MOST, "--fps", self.fps, f"above 0, at most {_MOST:g}")
+        require(0 <= self.start_s <= _MOST, "--start", self.start_s, f"in [0, {_MOST:g}]")
         if self.end_s is not None:
-            require(self.end_s > self.start_s, "--end", self.end_s, f"above {self.start_s:g} s")
+            require(self.start_s < self.end_s <= _MOST, "--end", self.end_s,
+                    f"above {self.start_s:g} s, at most {_MOST:g}")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,9 @@ class DetectOptions:
     def __post_init__(self) -> None:
         require(self.detector in _SUITED, "--detector", self.detector, "yunet, mtcnn or haar")
         self._fill_in(_SUITED[self.detector])
-        require(self.detect_every_s >= 0, "--detect-every", self.detect_every_s, "0 or more")
+        require(self.detect_every_s == 0 or 1 / _MOST <= self.detect_every_s <= _MOST,
+                "--detect-every", self.detect_every_s,
+                f"0 or in [{1 / _MOST:g}, {_MOST:g}]")  # fmt: skip
         require(self.detect_side_px >= 64, "--detect-side", self.detect_side_px, "64 or more")
         require(0 < self.min_score <= 1, "--min-score", self.min_score, "in (0, 1]")
         require(0 < self.min_weak_score <= self.min_score, "--min-weak-score",
@@ -110,7 +116,7 @@ class TrackOptions:
 
     def __post_init__(self) -> None:
         require(0 < self.min_iou <= 1, "--min-iou", self.min_iou, "in (0, 1]")
-        require(self.max_gap_s >= 0, "--max-gap", self.max_gap_s, "0 or more")
+        require(0 <= self.max_gap_s <= _MOST, "--max-gap", self.max_gap_s, f"in [0, {_MOST:g}]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,4 +217,5 @@ class SpoolOptions:
     """Room for all copies of one user on one machine, in GB of 10^9 bytes."""
 
     def __post_init__(self) -> None:
-        require(self.size_gb > 0, "--spool-gb", self.size_gb, "above 0")
+        require(0 < self.size_gb <= _MOST, "--spool-gb", self.size_gb,
+                f"above 0, at most {_MOST:g}")  # fmt: skip

@@ -299,7 +299,7 @@ def _bad_inputs(folder: Path) -> dict[str, tuple[list[object], int, str]]:
         "unknown suffix": ([good, "--out", folder / "t.xlsx"], 6, "ends in .parquet or .csv"),
         "plot suffix": ([good, *out, "--plot", folder / "t.bmp"], 6, "a plot ends in .png"),
         "input as output": ([good, *out, "--video", good, "--force"], 6, "read by this very"),
-        "fps 0": ([good, *out, "--fps", 0], 2, "--fps must be above 0, got 0"),
+        "fps 0": ([good, *out, "--fps", 0], 2, "--fps must be above 0, at most 1e+09, got 0"),
         "end before start": ([good, *out, "--start", 5, "--end", 2], 2, "--end must be above 5 s"),
         "start after the end": ([good, *out, "--start", 99], 3, "no frame between --start and"),
         "unknown model": ([good, *out, "--model", "nobody"], 4, "no model 'nobody'"),
