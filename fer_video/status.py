@@ -35,6 +35,8 @@ class Status:
     last_activity: datetime | None = None
     n_unreadable: int = 0
     """Lines that were torn, or not understood."""
+    _latest: dict[str, Attempt] = field(default_factory=dict)
+    """How each ended at last, by its name; a run may leave it as it is, and a later one keep it."""
     _work: _Pace = field(default_factory=_Pace)
     """Of all runs: seconds of work, of which several may go on at once."""
     _run: _Pace = field(default_factory=_Pace)
@@ -80,12 +82,14 @@ class Status:
     def _add_run(self, run: Run, at: datetime) -> None:
         self._run, self._run_began = _Pace(), at
         self.runs[run.inputs] = run
-        for name in run.recordings:
-            if name in self.attempts and not _counts(self.attempts[name], run):
-                del self.attempts[name]
+        for name in run.recordings.keys() & self._latest.keys():
+            if _counts(self._latest[name], run):
+                self.attempts[name] = self._latest[name]
+            else:
+                self.attempts.pop(name, None)
 
     def _add_attempt(self, attempt: Attempt, at: datetime) -> None:
-        self.attempts[attempt.recording] = attempt
+        self.attempts[attempt.recording] = self._latest[attempt.recording] = attempt
         if attempt.verdict == "failed" or not attempt.work_s:
             return  # no measure of speed
         size_bytes = attempt.source_bytes

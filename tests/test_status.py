@@ -94,6 +94,16 @@ def test_what_a_run_will_do_again_is_to_do(changes: dict[str, object]) -> None:
     assert list(status_of([*lines, again]).to_do) == ["a.mp4", "b.mp4"]
 
 
+@pytest.mark.parametrize("changes", [{"force": True}, {"options_sha256": "other"}])
+def test_what_a_stopped_run_did_not_do_again_is_done_for_a_run_that_keeps_it(
+    changes: dict[str, object],
+) -> None:
+    names = ["a.mp4", "b.mp4"]
+    lines = [planned(*names), *(ended(name, 1) for name in names), planned(*names, **changes)]
+    assert list(status_of(lines).to_do) == names
+    assert not status_of([*lines, planned(*names)]).to_do
+
+
 def test_a_later_run_of_the_same_inputs_says_what_there_is_and_one_of_others_adds() -> None:
     lines = [planned("a.mp4", "gone.mp4"), planned("a.mp4", "new.mp4")]
     assert list(status_of(lines).to_do) == ["a.mp4", "new.mp4"]
