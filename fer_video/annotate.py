@@ -1,7 +1,7 @@
 """A recording with its timeline drawn into the picture: boxes, labels and a bar per emotion."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, dropwhile, takewhile
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import chain, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from fer_video.files import being_read, sha256_of
 from fer_video.options import ViewOptions
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
 from fer_video.overlay import Face, Overlay
-from fer_video.samples import Picture
+from fer_video.samples import Picture, read_to
 from fer_video.timeline import emotions_of, smooth
 from fer_video.types import Box, RecordingInfo
 from fer_video.video import Recording, open_recording
@@ -62,7 +62,7 @@ def annotate(
         limits: What the recording may claim to be.
 
     Yields:
-        Seconds of recording done; never decreasing.
+        Seconds of recording done; never decreasing, and 0 while what is before is read.
 
     Raises:
         DataError: The timeline is empty, or is not of this recording.
@@ -78,8 +78,8 @@ def annotate(
     with open_recording(recording, limits) as source:
         _check_boxes(sampled, source, recording)
         first_pts = next(iter(sampled))
-        pictures = dropwhile(lambda one: one.pts < first_pts, source.pictures(start_s))
-        first = _first(pictures, first_pts, recording)
+        pictures = source.pictures(start_s)
+        first = yield from _first(pictures, first_pts, start_s, recording)
         overlay = Overlay((source.info.width_px, source.info.height_px), emotions, view.language)
         shown = _until(chain([first], pictures), next(reversed(sampled)), end_s)
         frames = _drawn(shown, sampled, overlay, source.info)
@@ -128,9 +128,11 @@ def _check_boxes(sampled: Sampled, source: Recording, recording: Path) -> None:
             )
 
 
-def _first(pictures: Iterator[Picture], pts: int, recording: Path) -> Picture:
-    """Take the first picture, and make sure that it is the one first sampled."""
-    first = next(pictures, None)
+def _first(
+    pictures: Iterator[Picture], pts: int, start_s: float, recording: Path
+) -> Generator[float, None, Picture]:
+    """Read up to the picture first sampled, and make sure that it is there."""
+    first = yield from read_to(pictures, lambda one: one.pts >= pts, start_s)
     if first is None or first.pts != pts:
         raise DataError(
             recording,

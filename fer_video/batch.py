@@ -67,8 +67,11 @@ def _draw(job: Job, wanted: set[Kind], summary: Summary) -> Iterator[Event]:
     if job.video is not None and "video" in wanted:
         from fer_video.annotate import annotate
 
+        reported_s = 0.0
         for done_s in annotate(job.recording, table, job.video, job.output.view, job.limits):
-            yield Advanced(job, "annotate", done_s, summary.analyzed_s)
+            if not done_s or done_s >= reported_s + _PROGRESS_S:
+                reported_s = done_s
+                yield Advanced(job, "annotate", done_s, summary.analyzed_s)
     if job.plot is not None and "plot" in wanted:
         from fer_video.plot import plot_timeline
 
@@ -110,8 +113,8 @@ def _written(
     ):
         tally = Tally()
         total_s = _expected_s(analysis, job.options)
+        yield from _gone_there(job, analysis, total_s)
         if before is not None:
-            yield from _gone_on(job, analysis, total_s)
             for rows in checkpoints.rows(before):
                 writer.write_rows(rows)
             tally = before.tally
@@ -131,10 +134,10 @@ def _written(
     return writer.provenance
 
 
-def _gone_on(job: Job, analysis: Analysis, total_s: float | None) -> Iterator[Event]:
-    """Read up to where the analysis goes on, with signs of life."""
-    for read_s in analysis.return_there():
-        yield Advanced(job, "analyze", max(0.0, read_s - job.options.sample.start_s), total_s)
+def _gone_there(job: Job, analysis: Analysis, total_s: float | None) -> Iterator[Event]:
+    """Read up to where the analysis begins or goes on, with signs of life."""
+    for read_s in analysis.go_there():
+        yield Advanced(job, "analyze", read_s, total_s)
 
 
 @functools.cache

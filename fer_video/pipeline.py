@@ -42,16 +42,22 @@ class Analysis:
     options: AnalysisOptions
     moments: Iterator[Moment]
     after: Snapshot | None = None
-    """Where ``moments`` begins; then ``return_there`` has to be exhausted first."""
+    """Where ``moments`` begins; then ``go_there`` has to be exhausted first."""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The emotions that the model knows, in its order."""
         return tuple(self.classifier.spec.labels)
 
-    def return_there(self) -> Iterator[float]:
-        """Read up to where ``moments`` begins; see ``Recording.return_to``."""
-        if self.after is not None:
+    def go_there(self) -> Iterator[float]:
+        """Read up to where ``moments`` begins, which is silent until then.
+
+        Yields:
+            Seconds read since ``options.sample.start_s``, 0 before it, from time to time.
+        """
+        if self.after is None:
+            yield from self.recording.read_to_start(self.options.sample)
+        else:
             yield from self.recording.return_to(self.after.position, self.options.sample)
 
     def provenance(self, summary: Summary) -> Generator[None, None, Provenance]:

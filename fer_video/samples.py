@@ -3,10 +3,11 @@
 import math
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -47,6 +48,24 @@ class PositionLost(Exception):
     """A recording has no such picture where another reading of it stood."""
 
 
+def read_to(
+    pictures: Iterator[Picture], is_wanted: Callable[[Picture], bool], start_s: float
+) -> Generator[float, None, Picture | None]:
+    """Leave out all pictures before the first that is wanted, and return that, if there is one.
+
+    Yields:
+        Seconds read since ``start_s``, 0 before it, from time to time: signs of life.
+    """
+    told_s = -math.inf
+    for picture in pictures:
+        if is_wanted(picture):
+            return picture
+        if picture.time_s >= told_s + _BEAT_S:
+            told_s = picture.time_s
+            yield max(0.0, told_s - start_s)
+    return None
+
+
 class Samples(ABC):
     """Samples of a recording; where its pictures come from is a matter of the subclass."""
 
@@ -55,6 +74,7 @@ class Samples(ABC):
     def __init__(self) -> None:
         # a scaler keeps its tables only from one result to the next of the same kind
         self._to_gray, self._shrink, self._to_rgb = (VideoReformatter() for _ in range(3))
+        self._begun: Iterator[Picture] | None = None
 
     @abstractmethod
     def pictures(self, start_s: float = 0.0, grid: Grid | None = None) -> Iterator[Picture]:
@@ -121,7 +141,7 @@ class Samples(ABC):
         grid = self._grid(sample)
         sampler = Sampler(grid, key_every_s, snapshot_every_s)
         if after is None:
-            pictures = self.pictures(sample.start_s, grid if grid.period_s else None)
+            pictures, self._begun = self._begun or self._pictures_for(sample), None
         else:
             key, pictures = self._returned
             sampler.go_on(key, after.sampling)
@@ -135,6 +155,19 @@ class Samples(ABC):
                 frame = replace(frame, snapshot=Snapshot(self._position(frame), sampling))
             yield frame, picture.frame if is_key else None
 
+    def read_to_start(self, sample: SampleOptions) -> Iterator[float]:
+        """Read up to the first sample, for ``sampled`` to go on, which is silent until then.
+
+        Yields:
+            Seconds read since ``sample.start_s``, 0 before it, from time to time.
+
+        Raises:
+            VideoError: Nothing can be decoded for 10 s of recording.
+        """
+        pictures, grid = self._pictures_for(sample), self._grid(sample)
+        first = yield from read_to(pictures, lambda one: grid.cell(one.time_s) >= 0, sample.start_s)
+        self._begun = pictures if first is None else chain([first], pictures)
+
     def return_to(self, position: Position, sample: SampleOptions) -> Iterator[float]:
         """Read up to where another reading of the same file stood, for ``sampled`` to go on.
 
@@ -142,7 +175,7 @@ class Samples(ABC):
         cannot be sought in, it starts where the other one did.
 
         Yields:
-            Seconds of recording behind it, from time to time.
+            Seconds read since ``sample.start_s``, 0 before it, from time to time.
 
         Raises:
             PositionLost: There is no such picture.
@@ -151,24 +184,25 @@ class Samples(ABC):
         grid = self._grid(sample) if position.planned else None
         with suppress(VideoError):
             near = self._read_for(grid, position.seek_s, position)
-            if (yield from self._come_to(position, near)):
+            if (yield from self._come_to(position, near, sample.start_s)):
                 return
-        if not (yield from self._come_to(position, self._read_for(grid, position.seek_s))):
+        anew = self._read_for(grid, position.seek_s)
+        if not (yield from self._come_to(position, anew, sample.start_s)):
             raise PositionLost
 
     def _come_to(
-        self, position: Position, pictures: Generator[Picture]
+        self, position: Position, pictures: Generator[Picture], start_s: float
     ) -> Generator[float, None, bool]:
-        told_s = -math.inf
-        for picture in pictures:
-            if picture.pts >= position.pts:
-                key = self._upright_frame(picture)
-                self._returned = key, pictures
-                return (key.pts, crc32(key.gray)) == (position.pts, position.luma_crc32)
-            if picture.time_s >= told_s + _BEAT_S:
-                told_s = picture.time_s
-                yield told_s
-        return False
+        reached = yield from read_to(pictures, lambda one: one.pts >= position.pts, start_s)
+        if reached is None:
+            return False
+        key = self._upright_frame(reached)
+        self._returned = key, pictures
+        return (key.pts, crc32(key.gray)) == (position.pts, position.luma_crc32)
+
+    def _pictures_for(self, sample: SampleOptions) -> Iterator[Picture]:
+        grid = self._grid(sample)
+        return self.pictures(sample.start_s, grid if grid.period_s else None)
 
     def _grid(self, sample: SampleOptions) -> Grid:
         # a time stamp is off by up to half a tick of its clock: 0.033 s is on a grid of 30 fps

@@ -158,5 +158,5 @@ def test_the_timeline_of_another_recording_is_refused_before_work_begins(tmp_pat
     empty = timeline(source)[:0]
     for table, reason in [(other, "no frame with time"), (large, "320 x 240"), (empty, "no rows")]:
         with pytest.raises(DataError, match=reason):
-            next(annotate(source, table, tmp_path / "out.mp4", ViewOptions()))
+            list(annotate(source, table, tmp_path / "out.mp4", ViewOptions()))
     assert list(tmp_path.iterdir()) == [source]
