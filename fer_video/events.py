@@ -213,7 +213,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A recording could not be analyzed; nothing of it was written."""
+    """A recording could not be analyzed, or one of its results not be made.
+
+    No result is there in part; the timeline stays if only a drawing of it failed.
+    """
 
     job: Job
     error: FerVideoError

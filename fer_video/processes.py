@@ -69,6 +69,7 @@ class ProcessEngine:
                 else:
                     yield event
             for job in lost:
+                crew.end()  # an idle process holds memory, and may have been killed, too
                 yield from crew.run([again(job)], 1, interruptions)
         if interruptions:
             raise KeyboardInterrupt
@@ -105,8 +106,8 @@ class Crew:
 
     def end(self) -> None:
         """End all processes, whatever they do."""
-        for child in self._children:
-            child.end()
+        while self._children:
+            self._children.pop().end()
 
     def _busy(self) -> list["_Child"]:
         return [child for child in self._children if child.job is not None]

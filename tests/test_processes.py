@@ -38,6 +38,9 @@ def work(one: Job) -> Iterator[Event]:
     if what in ("killed", "killed_once") and not (note.exists() and what == "killed_once"):
         note.write_text("tried")
         os.kill(os.getpid(), signal.SIGKILL)
+    if what == "killed_once":
+        beside = psutil.Process(os.getppid()).children()
+        note.write_text(" ".join(str(process.pid) for process in beside))
     if what == "hang":
         time.sleep(60)
     if what == "spin":
@@ -128,6 +131,12 @@ def test_a_process_that_was_killed_gets_a_second_try_alone(tmp_path) -> None:
     assert names[-1] == "killed_once.mp4"
     second = max(n for n, event in enumerate(events) if isinstance(event, Started))
     assert {event.job.name for event in events[second:]} == {"killed_once.mp4"}
+    of_others = {
+        event.summary.frames_decoded for event in events[:second] if isinstance(event, Finished)
+    }
+    beside = set(map(int, (tmp_path / "killed_once.txt").read_text().split()))
+    assert of_others
+    assert not of_others & beside
 
 
 def test_a_process_that_is_killed_twice_is_reported(tmp_path) -> None:
