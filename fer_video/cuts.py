@@ -27,13 +27,11 @@ class CutDetector:
         self.change = change
 
     def begins_scene(self, gray: Image) -> bool:
-        """Compare a picture with the one before; the first begins no new scene."""
+        """Compare a picture with the one before, of the same size; the first begins no scene."""
         previous, self._previous = self._previous, _samples(gray)
-        samples = self._previous
-        # the size of the picture may change in the middle of a recording
-        if previous is None or previous.shape != samples.shape:
-            return previous is not None
-        change = float(np.abs(samples - previous).mean())
+        if previous is None:
+            return False
+        change = float(np.abs(self._previous - previous).mean())
         before, self.change = self.change, change
         return change > _MIN_CHANGE and change > _MIN_JUMP * before
 

@@ -21,7 +21,3 @@ def test_another_picture_begins_a_scene() -> None:
 
 def test_a_moving_camera_begins_none() -> None:
     assert cuts(*(textured(1, shift=6 * n) for n in range(8))) == [False] * 8
-
-
-def test_a_change_of_the_picture_size_begins_a_scene() -> None:
-    assert cuts(textured(1), textured(1)[:180]) == [False, True]
