@@ -43,10 +43,11 @@ def job_for(
     options: AnalysisOptions,
     output: OutputOptions,
     limits: LimitOptions = USUAL_LIMITS,
+    table: TableFormat = "parquet",
 ) -> Job:
-    """Describe the work on one recording; without ``timeline``, a Parquet file beside it."""
+    """Describe the work on one recording; without ``timeline``, a ``table`` beside it."""
     stem = result_name(as_text(recording.stem))
-    timeline = timeline or recording.with_name(f"{stem}.parquet")
+    timeline = timeline or recording.with_name(f"{stem}.{table}")
     return Job(recording, as_text(recording.name), timeline, video, plot, options, output, limits)
 
 

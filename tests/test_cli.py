@@ -101,6 +101,11 @@ def test_the_same_command_gives_the_same_bytes(short, tmp_path: Path) -> None:
     assert again.read_bytes() == timeline.read_bytes()
 
 
+def test_the_format_of_one_recording_without_out_is_the_one_asked_for(faceless: Path) -> None:
+    assert run("analyze", faceless, "--format", "csv")[0] == 0
+    assert files(faceless.parent) == ["faceless.csv", "faceless.csv.json", "faceless.mp4"]
+
+
 def test_a_recording_without_a_face_is_a_success_and_said(faceless: Path) -> None:
     code, out, _ = run("analyze", faceless)
     assert code == 0
@@ -304,6 +309,7 @@ def _bad_inputs(folder: Path) -> dict[str, tuple[list[object], int, str]]:
         "start after the end": ([good, *out, "--start", 99], 3, "no frame between --start and"),
         "unknown model": ([good, *out, "--model", "nobody"], 4, "no model 'nobody'"),
         "checksum differs": ([good, *out, "--model", copy], 4, "SHA-256 differs"),
+        "two formats": ([good, *out, "--format", "csv"], 2, "use --out FILE.csv"),
         "videos of one": ([good, *out, "--videos"], 2, "use --video FILE"),
         "video of a folder": ([folder, *out, "--video", folder / "v.mp4"], 2, "use --videos"),
     }

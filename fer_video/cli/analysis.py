@@ -74,7 +74,7 @@ def analyze(
         typer.Option(
             help="Timeline to write, .parquet or .csv; for many recordings, the folder of results "
             "or its address.",
-            show_default="<recording>.parquet beside it",
+            show_default="<recording>.parquet or .csv beside it",
         ),
     ] = None,
     video: Annotated[Path | None, typer.Option(help="Write an annotated video too, .mp4.")] = None,
@@ -82,7 +82,7 @@ def analyze(
     videos: Annotated[bool, typer.Option("--videos", help="Many: annotated videos too.")] = False,
     plots: Annotated[bool, typer.Option("--plots", help="Many: plots too.")] = False,
     table: Annotated[
-        TableFormat, typer.Option("--format", help="Many: parquet or csv.")
+        TableFormat, typer.Option("--format", help="Many, or one without --out: parquet or csv.")
     ] = "parquet",
     fps: Fps = SampleOptions.fps,
     start_s: Start = SampleOptions.start_s,
@@ -175,7 +175,9 @@ def analyze(
     is_single = alone is not None
     if alone is not None:
         timeline = results if isinstance(results, Path) else None
-        jobs = [planning.job_for(alone, timeline, video, plot, options, output, limits)]
+        if timeline is not None and table == "csv" and timeline.suffix.lower() != ".csv":
+            raise OptionError("--format csv and --out name two formats: use --out FILE.csv")
+        jobs = [planning.job_for(alone, timeline, video, plot, options, output, limits, table)]
         planning.check_outputs(jobs[0])
     elif results is None:
         raise OptionError("a run over many recordings needs --out FOLDER for its results")
