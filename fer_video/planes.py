@@ -63,6 +63,8 @@ def luma(frame: VideoFrame, to_gray: VideoReformatter) -> tuple[Image, bool]:
     if not _LUMA_FIRST.fullmatch(name) or plane.line_size < 0:
         return cast(Image, to_gray.reformat(frame, format="gray").to_ndarray()), True
     full_range = frame.color_range == ColorRange.JPEG or name.startswith("yuvj")
+    if name.startswith("gray"):  # without a word about it, gray is full: for swscale, too
+        full_range = frame.color_range != ColorRange.MPEG
     bits = frame.format.components[0].bits
     samples = np.frombuffer(memoryview(plane), np.dtype("u1" if bits == 8 else "<u2"))
     luma = samples.reshape(plane.height, -1)[:, : plane.width]  # lines are padded

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from fer_video.errors import VideoError
 from fer_video.options import SampleOptions
-from fer_video.planes import small_rgb, upright
+from fer_video.planes import luma, small_rgb, upright
 from fer_video.sampling import Grid
 from fer_video.types import Frame, Image
 from fer_video.video import Recording, open_container, open_recording
@@ -281,7 +281,8 @@ def test_upright_turns_clockwise() -> None:
         ("full.mp4", "libx264", "yuvj420p", True),
         ("ten_bit.mkv", "libx264", "yuv420p10le", False),
         ("four_four_four.mkv", "libx264", "yuv444p", False),
-        ("gray.mkv", "ffv1", "gray", False),
+        ("gray.mkv", "ffv1", "gray", True),
+        ("ten_bit_gray.mkv", "ffv1", "gray10le", True),
         ("packed.avi", "rawvideo", "yuyv422", True),
         ("rgb.mkv", "ffv1", "bgr0", True),
         ("palette.gif", "gif", "rgb8", True),
@@ -293,13 +294,20 @@ def test_gray_is_the_luma_and_says_its_range(tmp_path, name, codec, pix_fmt, ful
 
     path = write_video(tmp_path / name, steady(3), black_and_white, codec=codec, pix_fmt=pix_fmt)
     (frame, *_) = read(path)
-    darkest, brightest = (0, 255) if full_range or pix_fmt == "gray" else (16, 235)
+    darkest, brightest = (0, 255) if full_range else (16, 235)
     assert frame.full_range == full_range
     assert frame.gray.dtype == np.uint8
     assert frame.gray.min() == pytest.approx(darkest, abs=3)
     assert frame.gray.max() == pytest.approx(brightest, abs=3)
     assert frame.rgb.min() <= 3
     assert frame.rgb.max() >= 252
+
+
+@pytest.mark.parametrize("coding", [ColorRange.MPEG, ColorRange.JPEG, ColorRange.UNSPECIFIED])
+def test_what_a_gray_recording_says_of_its_range_is_believed(coding: ColorRange) -> None:
+    frame = VideoFrame(64, 48, "gray")
+    frame.color_range = coding
+    assert luma(frame, VideoReformatter())[1] == (coding != ColorRange.MPEG)
 
 
 def test_an_odd_size_is_kept(tmp_path) -> None:
