@@ -9,7 +9,8 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _GB = 1e9
 _TRY_AGAIN_S = 0.5
+_BLOCK_BYTES = 512
+"""In which POSIX counts the room that a file takes."""
 
 
 def spool_folder(options: SpoolOptions) -> Path:
@@ -77,8 +80,11 @@ def _try_to_take(job: Job, remote: Remote) -> "FileLock | None":
     spool = remote.copies.parent
     with _lock(_entrance(spool)):
         _remove_abandoned(spool)
-        others_bytes = _copied_bytes(spool)
-        free_bytes = shutil.disk_usage(spool).free
+        others = list(_copies(spool))
+        others_bytes = sum(about.st_size for about in others)
+        # what was promised to others and not copied yet is still free for the disk
+        promised_bytes = sum(max(0, one.st_size - _BLOCK_BYTES * one.st_blocks) for one in others)
+        free_bytes = shutil.disk_usage(spool).free - promised_bytes
         if not others_bytes and remote.size_bytes > free_bytes:
             reason = f"it has {remote.size_bytes / _GB:.1f} GB, and the disk of {spool} has only "
             reason += f"{free_bytes / _GB:.1f} GB free: name another folder with --spool"
@@ -98,11 +104,14 @@ def _try_to_take(job: Job, remote: Remote) -> "FileLock | None":
         return held
 
 
-def _copied_bytes(spool: Path) -> int:
-    """Add up the copies; checkpoints, which are hidden, wait for no job to end."""
-    copies = (folder for folder in spool.iterdir() if not folder.name.startswith("."))
-    files = (path for folder in copies for path in folder.rglob("*") if path.is_file())
-    return sum(path.stat().st_size for path in files)
+def _copies(spool: Path) -> Iterator[os.stat_result]:
+    """Describe the copies; checkpoints, which are hidden, wait for no job to end."""
+    for copies in spool.iterdir():
+        if not copies.name.startswith("."):
+            for folder, _, names in os.walk(copies):
+                for name in names:
+                    with suppress(FileNotFoundError):  # their jobs rename and remove files
+                        yield Path(folder, name).stat()
 
 
 def _reserve(path: Path, n_bytes: int) -> None:

@@ -5,13 +5,20 @@ import os
 import secrets
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fer_video.addresses import scheme_of
-from fer_video.errors import FerVideoError, MissingExtra, OptionError, OutputError, VideoError
+from fer_video.errors import (
+    FerVideoError,
+    MissingExtra,
+    OptionError,
+    OutputError,
+    VideoError,
+    cannot_write,
+)
 
 _CHUNK_BYTES = 4 * 2**20
 _OBJECT_STORES = frozenset(["abfs", "abfss", "adl", "az", "gcs", "gs", "oci", "oss", "s3", "s3a"])
@@ -71,21 +78,31 @@ def fetch(address: str, size_bytes: int, path: Path) -> Generator[int, None, Non
 
     Raises:
         VideoError: It cannot be read, or is not as long as it was said to be.
+        OutputError: ``path`` cannot be written.
     """
     done_bytes = 0
-    with _told(VideoError, address):
-        store, key = _open(address)
+    try:
         path.touch()
         # not emptied before: its length holds room in the spool
-        with store.open(key, "rb") as remote, path.open("r+b") as file:
-            while chunk := remote.read(_CHUNK_BYTES):
+        with closing(_chunks(address)) as chunks, path.open("r+b") as file:
+            for chunk in chunks:
                 done_bytes += len(chunk)
                 if done_bytes > size_bytes:
                     break
                 file.write(chunk)
                 yield done_bytes
+    except OSError as error:
+        raise cannot_write(path, error) from error
     if done_bytes != size_bytes:
         raise VideoError(address, "it changed while it was copied: analyze it again")
+
+
+def _chunks(address: str) -> Generator[bytes, None, None]:
+    with _told(VideoError, address):
+        store, key = _open(address)
+        with store.open(key, "rb") as remote:
+            while chunk := remote.read(_CHUNK_BYTES):
+                yield chunk
 
 
 def put(path: Path, address: str) -> str:
@@ -137,7 +154,7 @@ def fetch_if_there(address: str, path: Path) -> None:
     """Copy a file to ``path``; nothing if there is none.
 
     Raises:
-        OutputError: The store cannot be reached.
+        OutputError: The store cannot be reached, or ``path`` cannot be written.
         VideoError: The file changes while it is copied.
     """
     stored = find(address)

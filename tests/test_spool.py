@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +52,45 @@ def test_all_copies_together_stay_within_the_bound(tmp_path: Path) -> None:
     give_back(small.remote, take(small))
     give_back(first.remote, held)
     assert take(second) is not None
+
+
+def test_room_on_the_disk_is_promised_once(tmp_path: Path, monkeypatch) -> None:
+    def free(size_bytes: int) -> None:
+        usage = SimpleNamespace(free=size_bytes)
+        monkeypatch.setattr("fer_video.spool.shutil.disk_usage", lambda _: usage)
+
+    first, second, small = (
+        job(tmp_path, *of, 100 * MB) for of in [("a", 8 * MB), ("b", 8 * MB), ("c", MB)]
+    )
+    free(10 * MB)
+    held = take(first)
+    assert take(second) is None
+    first.recording.write_bytes(os.urandom(8 * MB))
+    free(2 * MB)
+    assert take(second) is None
+    give_back(small.remote, take(small))
+    give_back(first.remote, held)
+    free(10 * MB)
+    assert take(second) is not None
+
+
+def test_a_file_that_goes_while_room_is_looked_for_is_passed_over(
+    tmp_path: Path, monkeypatch
+) -> None:
+    stat = Path.stat
+
+    def stat_of_what_goes(path: Path, **words) -> os.stat_result:
+        about = stat(path, **words)
+        if path.name == "half":
+            path.unlink()
+        return about
+
+    held = take(job(tmp_path, "a.mp4", MB))
+    (tmp_path / "a.mp4" / "half").touch()
+    (tmp_path / "a.mp4" / "gone").symlink_to("nowhere")
+    monkeypatch.setattr(Path, "stat", stat_of_what_goes)
+    assert take(job(tmp_path, "b.mp4", MB)) is not None
+    assert held is not None
 
 
 def test_the_same_job_is_not_done_twice_at_once(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fer_video import stores
-from fer_video.errors import MissingExtra, OptionError, OutputError, VideoError
+from fer_video.errors import DiskFull, MissingExtra, OptionError, OutputError, VideoError
 from fer_video.inputs import find_recordings, single_file
 
 fsspec = pytest.importorskip("fsspec", reason='needs pip install "fer-video[remote]"')
@@ -78,6 +78,14 @@ def test_a_file_that_is_not_as_long_as_the_store_said_is_refused(store, tmp_path
     with pytest.raises(VideoError, match="it changed while it was copied"):
         list(stores.fetch("memory://lab/a.mp4", said, tmp_path / "a.mp4"))
     assert (tmp_path / "a.mp4").stat().st_size <= said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_full_disk_is_no_fault_of_the_recording(store, tmp_path: Path) -> None:
+    fill(store, "/lab/a.mp4")
+    (tmp_path / "a.mp4").symlink_to("/dev/full")
+    with pytest.raises(DiskFull, match=r"cannot write .*a\.mp4: the disk is full"):
+        list(stores.fetch("memory://lab/a.mp4", 5, tmp_path / "a.mp4"))
 
 
 def test_a_file_that_is_put_replaces_the_old_one_and_leaves_nothing_beside(store, tmp_path) -> None:
