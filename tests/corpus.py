@@ -131,6 +131,7 @@ def streamed(n_frames: int = 50, movflags: str = "") -> Maker:
             with av.open(pipe, "w", format=kind, container_options=options) as container:
                 stream = container.add_stream("mjpeg", rate=25)
                 stream.width, stream.height, stream.pix_fmt = *SIZE_PX, "yuvj420p"
+                stream.codec_context.thread_count = 1  # see scenes.write_video
                 for index in range(n_frames):
                     frame = av.VideoFrame.from_ndarray(noise(index), "rgb24")
                     container.mux(stream.encode(frame.reformat(format="yuvj420p")))

@@ -112,6 +112,7 @@ def write_video(
         stream.width, stream.height, stream.pix_fmt = width_px, height_px, pix_fmt
         stream.time_base = stream.codec_context.time_base = tick_s
         stream.options = options or _OPTIONS.get(codec, {})
+        stream.codec_context.thread_count = 1  # with more, files differ from machine to machine
         if clockwise_deg or mirrored:
             stream.set_display_rotation(-clockwise_deg, hflip=mirrored)
         tone = container.add_stream("aac", rate=16000) if sound_s else None
