@@ -17,10 +17,10 @@ from pathlib import Path
 from machine import table as markdown
 
 from fer_video import weights
-from fer_video.classify import classifier_of
+from fer_video.classify import Classifier, classifier_of
 from fer_video.labels import EMOTIONS
 from fer_video.learn.command import words_of
-from fer_video.learn.dataset import VALIDATION, ferplus_majority, read_faces
+from fer_video.learn.dataset import VALIDATION, Faces, ferplus_majority, read_faces
 from fer_video.options import TrainOptions
 
 NOTES = Path(__file__).parent / "experiments"
@@ -34,9 +34,7 @@ _COLUMNS = ("experiment", "what it tries", "net", "multiply-adds", "ms per crop"
 def note(folder: Path, why: str, data: Path, ferplus: Path) -> None:
     """Keep how a model was trained, and how good it is on PublicTest."""
     spec = weights.find(str(folder))
-    public = read_faces(data, ferplus, TrainOptions.val_share, EMOTIONS).part(VALIDATION)
-    found = classifier_of(spec, TrainOptions.batch_size, "cpu")(public.images).argmax(axis=1)
-    majority = ferplus_majority(public.votes, public.emotions)
+    classifier = classifier_of(spec, TrainOptions.batch_size, "cpu")
     content = {
         "why": why,
         "net": spec.net,
@@ -45,11 +43,25 @@ def note(folder: Path, why: str, data: Path, ferplus: Path) -> None:
         "multiply_adds": spec.multiply_adds,
         "ms_per_crop": round(1000 * spec.metrics["seconds_per_crop"], 2),
         "teachers": [teacher["name"] for teacher in spec.training.get("teachers", ())],
-        "ferplus": float((found == majority)[majority >= 0].mean()),
-        "label": float((found == public.labels).mean()),
+        **accuracies(classifier, public_test(data, ferplus)),
     }
     path = NOTES / f"{folder.name}.json"
     path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+def public_test(data: Path, ferplus: Path) -> Faces:
+    """Read the validation split."""
+    return read_faces(data, ferplus, TrainOptions.val_share, EMOTIONS).part(VALIDATION)
+
+
+def accuracies(classifier: Classifier, public: Faces) -> dict[str, float]:
+    """Judge a model by both truths."""
+    found = classifier(public.images).argmax(axis=1)
+    majority = ferplus_majority(public.votes, public.emotions)
+    return {
+        "ferplus": float((found == majority)[majority >= 0].mean()),
+        "label": float((found == public.labels).mean()),
+    }
 
 
 def table() -> str:

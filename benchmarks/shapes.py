@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from experiments import accuracies, public_test
 from machine import RESULTS, Figures, machine, sentence, stored, table
 from matplotlib.figure import Figure
 from page import DOCS, replace_table
@@ -25,8 +26,7 @@ from fer_video import nets, weights
 from fer_video.classify import NetClassifier, classifier_of
 from fer_video.colors import EMOTION_COLORS
 from fer_video.figures import QUIET, plain_axes, save
-from fer_video.labels import EMOTIONS
-from fer_video.learn.dataset import VALIDATION, Faces, ferplus_majority, read_faces
+from fer_video.learn.dataset import Faces
 from fer_video.learn.train import train
 from fer_video.nets.resnet import se_resnet
 from fer_video.options import TrainOptions
@@ -84,7 +84,7 @@ def _tell(name: str, epoch: int, figures: dict[str, float]) -> None:
 
 def measure_all(data: Path, ferplus: Path, folder: Path) -> Figures:
     """Judge and time every shape that is trained."""
-    public = read_faces(data, ferplus, TrainOptions.val_share, EMOTIONS).part(VALIDATION)
+    public = public_test(data, ferplus)
     trained = [shape for shape in SHAPES if (folder / name_of(*shape)).exists()]
     return {
         "machine": machine(),
@@ -95,15 +95,12 @@ def measure_all(data: Path, ferplus: Path, folder: Path) -> Figures:
 def _measured(shape: tuple, model: Path, public: Faces) -> Figures:
     spec = weights.find(str(model))
     classifier = classifier_of(spec, TrainOptions.batch_size, "cpu")
-    found = classifier(public.images).argmax(axis=1)
-    majority = ferplus_majority(public.votes, public.emotions)
     return {
         "shape": shape,
         "parameters": spec.parameters,
         "multiply_adds": spec.multiply_adds,
         "ms_per_crop": _ms_per_crop(classifier, public),
-        "ferplus": float((found == majority)[majority >= 0].mean()),
-        "label": float((found == public.labels).mean()),
+        **accuracies(classifier, public),
     }
 
 

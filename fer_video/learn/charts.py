@@ -24,6 +24,7 @@ _SMALLEST_DOT = 8.0
 
 
 CONFUSION, ROC, RELIABILITY = PICTURES = ("confusion.png", "roc.png", "reliability.png")
+"""What ``plot_report`` writes."""
 
 
 class Points(TypedDict):

@@ -12,6 +12,8 @@ def sources(data: Path, ferplus: Path | None) -> dict[str, str | None]:
     Raises:
         DataError: There is no such file or folder, or it cannot be read.
     """
+    for path in filter(None, (data, ferplus)):  # before one is hashed, which may take long
+        _check_kind(path)
     return {
         "data": data.name,
         "data_sha256": _sha256(data),
@@ -20,11 +22,14 @@ def sources(data: Path, ferplus: Path | None) -> dict[str, str | None]:
     }
 
 
-def _sha256(path: Path) -> str:
+def _check_kind(path: Path) -> None:
     if not path.exists():
         raise DataError(path, "no such file or folder")
     if not path.is_file() and not path.is_dir():  # a pipe can be read only once
         raise DataError(path, "it is neither a regular file nor a folder")
+
+
+def _sha256(path: Path) -> str:
     try:
         return sha256_of_data(path)
     except OSError as error:
