@@ -98,7 +98,7 @@ def fit(
     if options.keep == "best":
         progress.restore(net, best=True)
     return Trained(
-        net=_averaged(net, batches, options),
+        net=_averaged(net, trainable(faces), options),
         epochs=loop.epochs_kept(),
         ended=loop.ended(),
         diverged=loop.diverged_in is not None,
@@ -167,23 +167,26 @@ def _go_on_from(spec: ModelSpec, net: keras.Model, options: TrainOptions) -> Non
     net.set_weights(load_net(spec, options.net).get_weights())
 
 
-def _averaged(net: keras.Model, batches: TrainingBatches, options: TrainOptions) -> keras.Model:
+def _averaged(net: keras.Model, training: Faces, options: TrainOptions) -> keras.Model:
     """Take the moving average of the weights into a net of its own."""
     net.optimizer.finalize_variable_values(net.trainable_variables)
     averaged = nets.build(options.net, options.n_emotions)
     averaged.set_weights(net.get_weights())
-    batches.epoch = options.epochs
     if not options.train_last:  # else what is frozen keeps the statistics that it was made with
-        _estimate_statistics(averaged, batches)
+        undisturbed = replace(options, augmented_share=0.0, mixup_alpha=0.0, cutmix_alpha=0.0)
+        _estimate_statistics(averaged, TrainingBatches(training, undisturbed))
     return averaged
 
 
 def _estimate_statistics(net: keras.Model, batches: TrainingBatches) -> None:
     """Measure the normalization statistics of averaged weights, which no step has seen.
 
+    Of undisturbed faces: disturbances shift the statistics, and the net will be asked without.
+
     Source:
         Izmailov, Podoprikhin, Garipov, Vetrov and Wilson, "Averaging Weights Leads to Wider
-        Optima and Better Generalization", UAI 2018, section 3.2.
+        Optima and Better Generalization", UAI 2018, section 3.2; Touvron, Vedaldi, Douze and
+        Jegou, "Fixing the train-test resolution discrepancy", NeurIPS 2019, section 3.
     """
     layers = [x for x in net.layers if isinstance(x, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in layers]
