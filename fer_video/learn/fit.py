@@ -174,11 +174,11 @@ def _averaged(net: keras.Model, training: Faces, options: TrainOptions) -> keras
     averaged.set_weights(net.get_weights())
     if not options.train_last:  # else what is frozen keeps the statistics that it was made with
         undisturbed = replace(options, augmented_share=0.0, mixup_alpha=0.0, cutmix_alpha=0.0)
-        _estimate_statistics(averaged, TrainingBatches(training, undisturbed))
+        estimate_statistics(averaged, TrainingBatches(training, undisturbed))
     return averaged
 
 
-def _estimate_statistics(net: keras.Model, batches: TrainingBatches) -> None:
+def estimate_statistics(net: keras.Model, batches: TrainingBatches) -> None:
     """Measure the normalization statistics of averaged weights, which no step has seen.
 
     Of undisturbed faces: disturbances shift the statistics, and the net will be asked without.
