@@ -43,6 +43,13 @@ def test_the_table_of_mixes_is_that_of_the_stored_notes(monkeypatch) -> None:
     assert begin + script["table"]() + end in script["ACCURACY"].read_text("utf-8")
 
 
+def test_the_table_of_shapes_is_that_of_the_stored_figures(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    script = runpy.run_path(str(BENCHMARKS / "shapes.py"))
+    begin, end = marks(script["NAME"])
+    assert begin + script["tables"]() + end in script["PAGE"].read_text("utf-8")
+
+
 @pytest.mark.parametrize(("page_and_name", "write"), shipped.TABLES.items())
 def test_the_pages_say_how_good_the_shipped_models_are_by_their_reports(
     page_and_name, write
