@@ -1,4 +1,4 @@
-"""What normalization statistics of faces as they are are worth, beside those of disturbed ones.
+"""Whether a net gains by normalization statistics of faces that were not disturbed.
 
 python benchmarks/normalization.py fer2013.csv fer2013new.csv MODEL...
 

@@ -77,7 +77,8 @@ def fit(
     learned_from = faces if options.ferplus_share else replace(faces, votes=None)
     learned_from.require(TRAIN, VALIDATION, TEST)
     options = settled(options)
-    batches = _batches(faces, options)
+    training = trainable(faces)
+    batches = _batches(training, options)
     net = _compiled(options, steps_per_epoch=len(batches))
     epochs_before = 0
     if progress.restore(net):
@@ -98,7 +99,7 @@ def fit(
     if options.keep == "best":
         progress.restore(net, best=True)
     return Trained(
-        net=_averaged(net, trainable(faces), options),
+        net=_averaged(net, training, options),
         epochs=loop.epochs_kept(),
         ended=loop.ended(),
         diverged=loop.diverged_in is not None,
@@ -128,12 +129,11 @@ def settled(options: TrainOptions) -> TrainOptions:
     return replace(options, precision="bfloat16" if has_gpu() else "float32")
 
 
-def _batches(faces: Faces, options: TrainOptions) -> TrainingBatches:
-    training = trainable(faces)
-    batches = TrainingBatches(training, options, load_teachers(options, faces.emotions))
+def _batches(training: Faces, options: TrainOptions) -> TrainingBatches:
+    batches = TrainingBatches(training, options, load_teachers(options, training.emotions))
     if not len(batches):
         reason = f"a batch of {options.batch_size} is more than its {len(training)} training faces"
-        raise DataError(faces.source, f"{reason}: lower --batch-size")
+        raise DataError(training.source, f"{reason}: lower --batch-size")
     return batches
 
 
