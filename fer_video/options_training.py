@@ -54,7 +54,7 @@ class TrainOptions:
     ferplus_share: float = 0.5
     """Weight of the FER+ votes in the target, in [0, 1]; the rest is the data set's label."""
     teachers: tuple[str, ...] = ()
-    """Names or folders of models whose averaged answers to each disturbed crop are learned, too."""
+    """Names or folders of models whose averaged answers to each crop are learned, too."""
     teacher_share: float = 0.7
     """Weight of the teachers in the target, in (0, 1]; the rest is the mix of votes and label."""
     class_weights: ClassWeights = "none"

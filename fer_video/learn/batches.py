@@ -74,7 +74,7 @@ class TrainingBatches(keras.utils.PyDataset):
         Args:
             training: To learn from.
             options: How to train.
-            teacher: Tells what a crop shows after it was disturbed, or None.
+            teacher: Tells what a crop shows as it is shown, disturbed and mixed, or None.
         """
         super().__init__()
         self._images = training.images
@@ -97,14 +97,18 @@ class TrainingBatches(keras.utils.PyDataset):
         chosen = order[position * options.batch_size :][: options.batch_size]
         rng = np.random.default_rng((options.seed, self.epoch, position + 1))
         crops = augment(self._images[chosen], rng, options.augmented_share, options.erased_share)
-        target = self._targets[chosen]
-        if self._teacher is not None:
-            share = np.float32(options.teacher_share)
-            target = share * self._teacher(crops) + (1 - share) * target
-        arrays = [to_input(crops), target]
+        arrays = [to_input(crops), self._targets[chosen]]
         if self._weights is not None:
             arrays.append(self._weights[chosen])
-        if not self._ways_to_mix:
-            return tuple(arrays)
-        mix, alpha = self._ways_to_mix[position % len(self._ways_to_mix)]
-        return mix(arrays, alpha, rng)
+        if self._ways_to_mix:
+            mix, alpha = self._ways_to_mix[position % len(self._ways_to_mix)]
+            arrays = list(mix(arrays, alpha, rng))
+        if self._teacher is not None:
+            share = np.float32(options.teacher_share)
+            arrays[1] = share * self._teacher(_to_crops(arrays[0])) + (1 - share) * arrays[1]
+        return tuple(arrays)
+
+
+def _to_crops(shown: Array) -> Array:
+    """Undo ``to_input``; what was mixed is rounded to whole gray levels."""
+    return np.asarray(np.rint(255 * shown[..., 0]), np.uint8)

@@ -3,7 +3,7 @@
 Source:
     Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531,
     2015; Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", CVPR
-    2022, for teachers that see the very crop, as disturbed, that the student sees.
+    2022, for teachers that see the very crop, disturbed and mixed, that the student sees.
 """
 
 from collections.abc import Sequence

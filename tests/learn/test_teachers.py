@@ -49,6 +49,24 @@ def test_a_target_is_what_the_teacher_says_of_the_crop_that_is_shown_and_the_lab
     assert target.dtype == np.float32
 
 
+@pytest.mark.parametrize("way", [{"mixup_alpha": 0.4}, {"cutmix_alpha": 1.0}])
+def test_a_teacher_is_asked_about_a_mixed_crop_as_it_is_shown(way: dict) -> None:
+    seen = []
+
+    def teacher(crops: Image) -> Floats:
+        seen.append(crops)
+        return np.full((len(crops), 7), 1 / 7, np.float32)
+
+    options = TrainOptions(batch_size=16, teacher_share=0.7, **way)
+    drawn = some_faces(train=16)
+    crops, target = TrainingBatches(drawn, options, teacher)[0]
+    half_a_gray_level = 0.5 / 255 + 1e-6
+    assert to_input(seen[0]) == pytest.approx(crops, abs=half_a_gray_level)
+    untaught, labels = TrainingBatches(drawn, options)[0]
+    assert (untaught == crops).all()
+    assert target == pytest.approx(0.7 / 7 + 0.3 * labels)
+
+
 def test_with_all_the_weight_on_the_teacher_labels_do_not_count() -> None:
     drawn = some_faces(train=140, validation=14, test=14)
     options = TrainOptions(batch_size=16, augmented_share=0, teacher_share=1)
