@@ -27,6 +27,7 @@ BUDGETS = {
     "resnet50": 4,
     "compact_se_resnet": 16,
     "slim_se_resnet": 24,
+    "mobile_se_resnet": 7,
     "deep_se_resnet": 10,
 }
 """Epochs by net."""

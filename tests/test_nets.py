@@ -10,6 +10,7 @@ from fer_video.errors import ModelError, OptionError
 COSTS = {
     "compact_se_resnet": (1_075_008, 75_330_672),
     "slim_se_resnet": (534_253, 39_462_576),
+    "mobile_se_resnet": (742_241, 44_795_648),
     "deep_se_resnet": (2_260_083, 154_200_000),
     "cnn4": (4_478_727, 290_475_520),
     "simple_cnn": (642_935, 71_550_720),

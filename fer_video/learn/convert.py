@@ -22,6 +22,8 @@ MAX_DIFFERENCE = 1e-4
 """Of one probability, in float32; the same sums in another order gave 1e-6."""
 MAX_MEAN_DIFFERENCE = 0.005
 """Of the probabilities, with weights of eight bits; 0.001 was measured."""
+_DEPTHWISE = (keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+"""What LiteRT computes five times faster where it knows the ranges of activations beforehand."""
 _MAX_REASON = 200
 """Characters."""
 
@@ -35,7 +37,8 @@ def convert(spec: ModelSpec, net: keras.Model, crops: Images) -> ModelSpec:
     Args:
         spec: Of the net; its folder is written to.
         net: Trained.
-        crops: To compare on, uint8 ``(n, height, width)``, at least one.
+        crops: To compare on, and to take the ranges of activations from where they have to be
+            known; uint8 ``(n, height, width)``, at least one.
 
     Raises:
         ModelError: Keras cannot convert the net, LiteRT cannot run it, or it answers
@@ -43,7 +46,8 @@ def convert(spec: ModelSpec, net: keras.Model, crops: Images) -> ModelSpec:
 
     Source:
         Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-
-        Arithmetic-Only Inference", CVPR 2018; activations are quantized as they come.
+        Arithmetic-Only Inference", CVPR 2018; activations are quantized as they come, in nets
+        without depthwise convolutions.
     """
     right = keras.ops.convert_to_numpy(net(to_input(crops), training=False))
     try:
@@ -54,7 +58,7 @@ def convert(spec: ModelSpec, net: keras.Model, crops: Images) -> ModelSpec:
             apart = f"by up to {difference:.2g}"
             raise ModelError(f"{spec.net} answers differently with LiteRT, {apart}")
         content = spec.lite.read_bytes()
-        in_bytes = _exported(spec, net, optimizations=[_eight_bits()])
+        in_bytes = _exported(spec, net, **_eight_bits(net, crops))
         if np.abs(_answers(in_bytes, crops) - right).mean() < MAX_MEAN_DIFFERENCE:
             return in_bytes
         spec.lite.write_bytes(content)
@@ -75,10 +79,14 @@ def _exported(spec: ModelSpec, net: keras.Model, **settings: object) -> ModelSpe
     return replace(spec, lite_sha256=sha256_of(spec.lite))
 
 
-def _eight_bits() -> object:
-    """What TensorFlow, which Keras converts with, calls weights of eight bits."""
+def _eight_bits(net: keras.Model, crops: Images) -> dict[str, object]:
+    """Tell TensorFlow, which Keras converts with, to make weights of eight bits."""
     tensorflow: Any = importlib.import_module("tensorflow")
-    return tensorflow.lite.Optimize.DEFAULT
+    settings: dict[str, object] = {"optimizations": [tensorflow.lite.Optimize.DEFAULT]}
+    if any(isinstance(layer, _DEPTHWISE) for layer in net.layers):
+        shown = to_input(crops)[:, np.newaxis]  # one by one
+        settings["representative_dataset"] = lambda: ([crop] for crop in shown)
+    return settings
 
 
 def _answers(spec: ModelSpec, crops: Images) -> Floats:

@@ -17,6 +17,7 @@ from fer_video.nets.plain import cnn4, simple_cnn, simpler_cnn
 from fer_video.nets.resnet import (
     compact_se_resnet,
     deep_se_resnet,
+    mobile_se_resnet,
     resnet18,
     resnet50,
     slim_se_resnet,
@@ -39,6 +40,7 @@ NETS: dict[str, Callable[[int, int], keras.Model]] = {
     net.__name__: net
     for net in (
         slim_se_resnet,
+        mobile_se_resnet,
         compact_se_resnet,
         deep_se_resnet,
         cnn4,

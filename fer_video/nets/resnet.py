@@ -17,6 +17,30 @@ def slim_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
     )
 
 
+def mobile_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
+    """Build a residual net with squeeze-excite and, behind its first stage, inverted bottlenecks.
+
+    Inverted bottlenecks learn more per multiply-add and cost more time for each. The first stage
+    has full convolutions: large maps of few channels leave little to save.
+
+    Source:
+        Sandler, Howard, Zhu, Zhmoginov and Chen, "MobileNetV2: Inverted Residuals and Linear
+        Bottlenecks", CVPR 2018; Tan and Le, "EfficientNetV2: Smaller Models and Faster Training",
+        ICML 2021, for squeeze-excite in them and full convolutions before them.
+    """
+    crops = input_crops(channels)
+    x = convolution(crops, filters=16)
+    x = _residual(x, 32, strides=2)
+    for width in (72, 144):
+        x = _inverted_residual(x, width, strides=2)
+        x = _inverted_residual(x, width)
+        x = _inverted_residual(x, width)
+    x = convolution(x, filters=512, kernel_size=1)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(0.3)(x)
+    return keras.Model(crops, probabilities(x, n_emotions), name="mobile_se_resnet")
+
+
 def compact_se_resnet(n_emotions: int, channels: int = 1) -> keras.Model:
     """Build an eleven-convolution residual net with squeeze-excite.
 
@@ -121,6 +145,19 @@ def _residual(
     if strides > 1:
         x = convolution(x, filters, kernel_size=1, strides=strides, activation=None)
     return layers.Activation("relu")(layers.Add()([x, y]))
+
+
+def _inverted_residual(
+    x: keras.KerasTensor, filters: int, strides: int = 1, expansion: int = 4
+) -> keras.KerasTensor:
+    expanded = expansion * x.shape[-1]
+    y = convolution(x, expanded, kernel_size=1)
+    y = layers.DepthwiseConv2D(3, strides=strides, padding="same", use_bias=False)(y)
+    y = layers.BatchNormalization()(y)
+    y = layers.Activation("relu")(y)
+    y = _squeeze_excite(y, expanded, ratio=16)
+    y = convolution(y, filters, kernel_size=1, activation=None)
+    return layers.Add()([x, y]) if x.shape == y.shape else y
 
 
 def _squeeze_excite(x: keras.KerasTensor, filters: int, ratio: int = 8) -> keras.KerasTensor:

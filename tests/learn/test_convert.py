@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from fer_video import nets, weights
 from fer_video.backend import keras
@@ -36,7 +37,7 @@ def with_end(end) -> keras.Model:
     return keras.Model(net.input, keras.layers.Softmax()(end(net.output)), name="mine")
 
 
-@pytest.mark.parametrize("name", ["tiny", "tiny_xception", "compact_se_resnet"])
+@pytest.mark.parametrize("name", ["tiny", "tiny_xception", "mobile_se_resnet", "compact_se_resnet"])
 def test_a_converted_net_answers_as_before(tmp_path: Path, name: str) -> None:
     net = nets.build(name, 7)
     spec = convert(spec_of(net, tmp_path), net, CROPS)
@@ -58,6 +59,14 @@ def test_weights_of_eight_bits_take_a_third_of_the_room(tmp_path: Path) -> None:
     net = nets.build("compact_se_resnet", 7)
     spec = convert(spec_of(net, tmp_path), net, CROPS)
     assert spec.lite.stat().st_size < 4 * net.count_params() / 3
+
+
+@pytest.mark.parametrize("name", ["mobile_se_resnet", "tiny_xception"])
+def test_depthwise_convolutions_are_computed_in_eight_bits_throughout(tmp_path, name) -> None:
+    net = nets.build(name, 7)
+    spec = convert(spec_of(net, tmp_path), net, CROPS)
+    tensors = Interpreter(str(spec.lite)).get_tensor_details()
+    assert sum(tensor["dtype"] == np.float32 for tensor in tensors) == len(["crops", "answers"])
 
 
 class Cancelling(keras.layers.Layer):
