@@ -78,7 +78,7 @@ class TrainOptions:
     keep: Keep = "last"
     """Whether the last epoch is exported, or the one with the lowest validation loss."""
     precision: Precision = "auto"
-    """What the net computes in while it trains; bfloat16 is twice as fast on recent CPUs. auto
+    """What the net computes in while it trains; bfloat16 is faster on recent CPUs. auto
     takes it where there is a GPU."""
     n_emotions: int = 7
     """6, 7 or 8: without disgust, the usual ones, or with contempt."""

@@ -2,11 +2,14 @@ import runpy
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import sharpness
 import shipped
 from page import marks
 
 from fer_video import weights
+from fer_video.backend import keras
 from fer_video.classify import load_classifier
 from fer_video.learn.dataset import VALIDATION
 from fer_video.options import ClassifyOptions
@@ -43,11 +46,22 @@ def test_the_table_of_mixes_is_that_of_the_stored_notes(monkeypatch) -> None:
     assert begin + script["table"]() + end in script["ACCURACY"].read_text("utf-8")
 
 
-def test_the_table_of_shapes_is_that_of_the_stored_figures(monkeypatch) -> None:
+@pytest.mark.parametrize("name", ["shapes.py", "steps.py"])
+def test_the_table_is_that_of_the_stored_figures(monkeypatch, name: str) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    script = runpy.run_path(str(BENCHMARKS / "shapes.py"))
+    script = runpy.run_path(str(BENCHMARKS / name))
     begin, end = marks(script["NAME"])
     assert begin + script["tables"]() + end in script["PAGE"].read_text("utf-8")
+
+
+def test_a_sharpness_aware_step_follows_the_gradient_of_the_worst_weight_nearby() -> None:
+    number = keras.Input((1,))
+    answer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")(number)
+    net = sharpness.SharpnessAware(number, answer)
+    net.compile(keras.optimizers.SGD(0.1), "mse")
+    net.fit(np.ones((1, 1)), np.zeros((1, 1)), verbose=0)
+    # the loss is the weight's square: the worst weight near 1 is 1.05, and its gradient 2.1
+    assert net.get_weights()[0] == pytest.approx(1 - 0.1 * 2.1)
 
 
 @pytest.mark.parametrize(("page_and_name", "write"), shipped.TABLES.items())

@@ -6,6 +6,7 @@ import pytest
 from fer_video import nets
 from fer_video.backend import keras
 from fer_video.errors import ModelError, OptionError
+from fer_video.nets.parts import BatchNormalization
 
 COSTS = {
     "compact_se_resnet": (1_075_008, 75_330_672),
@@ -87,6 +88,31 @@ def test_weights_saved_and_loaded_give_the_same_answers(net, tmp_path) -> None:
     assert answers(copy, crops(2)) != pytest.approx(answers(net, crops(2)), abs=1e-6)
     copy.load_weights(tmp_path / "net.weights.h5")
     assert answers(copy, crops(2)) == pytest.approx(answers(net, crops(2)), abs=1e-6)
+
+
+def a_net_that_normalizes_by(normalization) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    pictures = keras.Input(nets.CROP_SHAPE)
+    x = normalization()(keras.layers.Conv2D(5, 3, strides=4, use_bias=False)(pictures))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Activation("relu")(x))
+    net = keras.Model(pictures, keras.layers.Dense(7, activation="softmax")(x))
+    net.compile(optimizer=keras.optimizers.SGD(0.5), loss="categorical_crossentropy")
+    return net
+
+
+def test_normalization_learns_what_that_of_keras_learns() -> None:
+    ours = a_net_that_normalizes_by(BatchNormalization)
+    theirs = a_net_that_normalizes_by(keras.layers.BatchNormalization)
+    for net in (ours, theirs):
+        for seed in (1, 2, 3):
+            net.train_on_batch(crops(8 + seed), np.eye(7, dtype=np.float32)[[seed] * (8 + seed)])
+    for our, their in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        assert our == pytest.approx(their, rel=1e-3, abs=1e-5)
+
+
+def test_normalization_hands_on_bfloat16(mixed_bfloat16) -> None:
+    maps = keras.ops.cast(crops(3), "bfloat16")
+    assert BatchNormalization()(maps, training=True).dtype == "bfloat16"
 
 
 @pytest.mark.parametrize(

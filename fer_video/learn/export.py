@@ -25,7 +25,7 @@ from fer_video.types import CropSpec
 from fer_video.weights import CARD_FILE, REPORT_FILE, SPEC_FILE, WEIGHTS_FILE, ModelSpec, find
 
 _COMPARED_CROPS = 256
-"""Validation images on which LiteRT has to agree with Keras."""
+"""Validation images on which LiteRT has to agree with Keras, and which give it ranges."""
 
 
 def provenance(data: Path, ferplus: Path | None, options: TrainOptions) -> dict[str, Any]:

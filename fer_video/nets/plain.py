@@ -1,7 +1,13 @@
 """Plain nets: one layer after the other."""
 
 from fer_video.backend import keras
-from fer_video.nets.parts import convolution, input_crops, probabilities, probabilities_by_map
+from fer_video.nets.parts import (
+    BatchNormalization,
+    convolution,
+    input_crops,
+    probabilities,
+    probabilities_by_map,
+)
 
 layers = keras.layers
 
@@ -29,13 +35,13 @@ def cnn4(n_emotions: int, channels: int = 1) -> keras.Model:
             activation="relu",
             kernel_regularizer=regularizer,
         )(x)
-        x = layers.BatchNormalization()(x)
+        x = BatchNormalization()(x)
         x = layers.MaxPooling2D()(x)
         x = layers.Dropout(0.25)(x)
     x = layers.Flatten()(x)
     for units in (256, 512):
         x = layers.Dense(units, activation="relu")(x)
-        x = layers.BatchNormalization()(x)
+        x = BatchNormalization()(x)
         x = layers.Dropout(0.25)(x)
     return keras.Model(crops, probabilities(x, n_emotions), name="cnn4")
 

@@ -1,7 +1,7 @@
 """Residual nets."""
 
 from fer_video.backend import keras
-from fer_video.nets.parts import convolution, input_crops, probabilities
+from fer_video.nets.parts import BatchNormalization, convolution, input_crops, probabilities
 
 layers = keras.layers
 
@@ -93,7 +93,7 @@ def resnet50(n_emotions: int, channels: int = 1) -> keras.Model:
     ).output
     for _ in range(3):
         x = layers.Dense(32, use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
+        x = BatchNormalization()(x)
         x = layers.Activation("relu")(x)
     return keras.Model(crops, probabilities(x, n_emotions), name="resnet50")
 
@@ -153,7 +153,7 @@ def _inverted_residual(
     expanded = expansion * x.shape[-1]
     y = convolution(x, expanded, kernel_size=1)
     y = layers.DepthwiseConv2D(3, strides=strides, padding="same", use_bias=False)(y)
-    y = layers.BatchNormalization()(y)
+    y = BatchNormalization()(y)
     y = layers.Activation("relu")(y)
     y = _squeeze_excite(y, expanded, ratio=16)
     y = convolution(y, filters, kernel_size=1, activation=None)

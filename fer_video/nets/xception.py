@@ -1,7 +1,7 @@
 """Residual nets of depthwise-separable convolutions, at three sizes."""
 
 from fer_video.backend import keras
-from fer_video.nets.parts import convolution, input_crops, probabilities_by_map
+from fer_video.nets.parts import BatchNormalization, convolution, input_crops, probabilities_by_map
 
 layers = keras.layers
 
@@ -66,4 +66,4 @@ def _separable_residual(
 
 def _separable_convolution(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
     x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x)
-    return layers.BatchNormalization()(x)
+    return BatchNormalization()(x)
