@@ -4,7 +4,7 @@ python benchmarks/sharpness.py START fer2013.csv fer2013new.csv OUT
 
 START is the model that the rows ``way_*`` of docs/experiments.md go on from, OUT the model folder
 to write; ``benchmarks/experiments.py note`` keeps the outcome. ``fer-video train`` does not offer
-it: each step costs two, and what came of that is in docs/experiments.md.
+it: each step costs two, and nothing was measured yet that would pay for that.
 """
 
 import sys
