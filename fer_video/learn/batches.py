@@ -74,7 +74,7 @@ class TrainingBatches(keras.utils.PyDataset):
         Args:
             training: To learn from.
             options: How to train.
-            teacher: Tells what a crop shows as it is shown, disturbed and mixed, or None.
+            teacher: Tells what it sees in a crop that was disturbed and mixed, or None.
         """
         super().__init__()
         self._images = training.images
