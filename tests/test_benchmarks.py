@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sharpness
 import shipped
+import ways
 from page import marks
 
 from fer_video import weights
@@ -57,7 +57,7 @@ def test_the_table_is_that_of_the_stored_figures(monkeypatch, name: str) -> None
 def test_a_sharpness_aware_step_follows_the_gradient_of_the_worst_weight_nearby() -> None:
     number = keras.Input((1,))
     answer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")(number)
-    net = sharpness.SharpnessAware(number, answer)
+    net = ways.SharpnessAware(number, answer)
     net.compile(keras.optimizers.SGD(0.1), "mse")
     net.fit(np.ones((1, 1)), np.zeros((1, 1)), verbose=0)
     # the loss is the weight's square: the worst weight near 1 is 1.05, and its gradient 2.1

@@ -10,6 +10,7 @@ from fer_video.options import TrainOptions
 Crop = np.ndarray[Any, np.dtype[Any]]
 """Gray, uint8, shape ``(height, width)``, or a stack of them."""
 
+MIRRORED_SHARE = 0.5
 MAX_ROTATION_DEG = 12.0
 MAX_SHIFT = 0.1
 """Share of the width: a detector's box moves by about 5 to 10 % between frames."""
@@ -31,22 +32,24 @@ def augment(
     share: float = TrainOptions.augmented_share,
     erased_share: float = TrainOptions.erased_share,
 ) -> Crop:
-    """Disturb crops at random, as recordings do; the input is left alone.
+    """Mirror crops and disturb them as recordings do, at random; the input is left alone.
 
     Args:
         crops: Gray, uint8, shape ``(n, height, width)``.
         rng: The only source of chance, so that a seed repeats the result.
-        share: Of the crops that are disturbed, in [0, 1].
+        share: Of the crops that are disturbed, in [0, 1]; all may be mirrored.
         erased_share: Of those, that lose a rectangle, in [0, 1].
 
     Returns:
         uint8, the same shape.
     """
     chosen = np.ones(len(crops), bool) if share == 1 else rng.random(len(crops)) < share
+    mirrored = rng.random(len(crops)) < MIRRORED_SHARE
+    facing = np.where(mirrored[:, np.newaxis, np.newaxis], crops[..., ::-1], crops)
     return np.stack(
         [
             _disturb(crop, rng, erased_share) if disturbed else crop
-            for crop, disturbed in zip(crops, chosen, strict=True)
+            for crop, disturbed in zip(facing, chosen, strict=True)
         ]
     )
 
@@ -64,15 +67,12 @@ def _disturb(crop: Crop, rng: np.random.Generator, erased_share: float) -> Crop:
 
 
 def _move(crop: Crop, rng: np.random.Generator) -> Crop:
-    """Mirror, rotate, scale and shift in one resampling."""
+    """Rotate, scale and shift in one resampling."""
     height, width = crop.shape
     centre = ((width - 1) / 2, (height - 1) / 2)
     angle_deg = rng.uniform(-MAX_ROTATION_DEG, MAX_ROTATION_DEG)
     matrix = cv2.getRotationMatrix2D(centre, angle_deg, rng.uniform(*SCALE_RANGE))
     matrix[:, 2] += rng.uniform(-MAX_SHIFT, MAX_SHIFT, 2) * (width, height)
-    if rng.random() < 0.5:
-        matrix[0] = -matrix[0]
-        matrix[0, 2] += width - 1
     return cv2.warpAffine(crop, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
 
 

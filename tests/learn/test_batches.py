@@ -61,7 +61,8 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
     assert len(orders) == 3
 
 
-def test_undisturbed_batches_hold_each_face_once_with_its_own_target() -> None:
+def test_undisturbed_batches_hold_each_face_once_with_its_own_target(monkeypatch) -> None:
+    monkeypatch.setattr("fer_video.learn.augment.MIRRORED_SHARE", 0)
     drawn = some_faces(train=32)
     batches = TrainingBatches(drawn, TrainOptions(batch_size=16, augmented_share=0))
     shown = [batches[position] for position in range(len(batches))]
