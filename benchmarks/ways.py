@@ -91,7 +91,7 @@ def _plain_blocks() -> AbstractContextManager:
     return patch.object(resnet, "_squeeze_excite", lambda x, filters: x)
 
 
-_FROM_SCRATCH = {"start_from": "", "learning_rate": 0.0, "ferplus_share": 0.65}
+_FROM_SCRATCH = {"start_from": "", "learning_rate": 0.002, "ferplus_share": 0.65}
 
 WAYS = {
     "base": Way(why="eight epochs on an even mix; each row way_* changes one thing of it"),

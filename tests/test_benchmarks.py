@@ -1,3 +1,4 @@
+import json
 import runpy
 import shutil
 from pathlib import Path
@@ -62,6 +63,16 @@ def test_a_sharpness_aware_step_follows_the_gradient_of_the_worst_weight_nearby(
     net.fit(np.ones((1, 1)), np.zeros((1, 1)), verbose=0)
     # the loss is the weight's square: the worst weight near 1 is 1.05, and its gradient 2.1
     assert net.get_weights()[0] == pytest.approx(1 - 0.1 * 2.1)
+
+
+def test_each_way_that_was_tried_is_one_that_the_script_repeats() -> None:
+    notes = runpy.run_path(str(EXPERIMENTS))["NOTES"].glob("way_*.json")
+    told = {path.stem: json.loads(path.read_text("utf-8")) for path in notes}
+    assert "way_base" in told
+    for name, note in told.items():
+        way = ways.WAYS[name.removeprefix("way_")]
+        assert note["why"] == way.why
+        assert {key: note["options"][key] for key in way.options} == way.options
 
 
 @pytest.mark.parametrize(("page_and_name", "write"), shipped.TABLES.items())
