@@ -1,10 +1,13 @@
 """Fixtures; the vocabulary of pictures and videos is in ``tests/scenes.py``."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+os.environ.pop("FER_VIDEO_MODELS", None)  # tests are of the models that ship
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "recordings"
 
