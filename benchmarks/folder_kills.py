@@ -58,10 +58,13 @@ def _ends(command: list[str], after_s: float, may_kill: bool) -> bool:
     """Run a command, and kill it after a while unless it has ended; whether it has."""
     with subprocess.Popen(command, start_new_session=True) as running:
         try:
-            return running.wait(after_s if may_kill else None) == 0
+            code = running.wait(after_s if may_kill else None)
         except subprocess.TimeoutExpired:
             os.killpg(running.pid, signal.SIGKILL)
             return False
+    if code:  # a failure of its own must not count as a kill
+        raise subprocess.CalledProcessError(code, command)
+    return True
 
 
 def _contents(results: Path) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from clips import repeat
 from machine import Figures, table
+from work import measure
 
 from fer_video import read_timeline
 
@@ -34,7 +35,7 @@ def run(folder: Path, recording: Path, hours: float) -> Figures:
         "seconds": time.monotonic() - began_s,
         "killed_at_s": killed_at_s,
         "went_on_at_s": next(one["at_s"] for one in events if one["event"] == "resumed"),
-        "frames": rows.attrs["provenance"]["seen"]["frames_sampled"],
+        "frames": measure("decode", long, threads="AUTO")["frames"],
         "frames_with_rows": int(rows["pts"].nunique()),
         "times_go_on": bool(rows["time_s"].is_monotonic_increasing),
     }
