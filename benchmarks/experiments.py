@@ -14,6 +14,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import page
 from machine import table as markdown
 
 from fer_video import weights
@@ -24,8 +25,7 @@ from fer_video.learn.dataset import VALIDATION, Faces, ferplus_majority, read_fa
 from fer_video.options import TrainOptions
 
 NOTES = Path(__file__).parent / "experiments"
-PAGE = Path(__file__).parents[1] / "docs" / "experiments.md"
-BEGIN, END = "<!-- table of benchmarks/experiments.py -->\n", "<!-- end of the table -->\n"
+NAME, PAGE = "benchmarks/experiments.py", page.DOCS / "experiments.md"
 
 _COLUMNS = ("experiment", "what it tries", "net", "multiply-adds", "ms per crop",
             "options of `train`", "seed", "epochs", "FER+", "FER2013")  # fmt: skip
@@ -96,9 +96,7 @@ def _words(content: dict) -> str:
 
 def write_page() -> None:
     """Put the table between its marks in docs/experiments.md."""
-    text = PAGE.read_text("utf-8")
-    before, rest = text.split(BEGIN)
-    PAGE.write_text(before + BEGIN + table() + END + rest.split(END)[1], "utf-8")
+    page.replace_table(PAGE, NAME, table())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import page
+
 BUDGETS = {
     "simpler_cnn": 20,
     "simple_cnn": 10,
@@ -35,8 +37,7 @@ RATES = {"vgg16": "0.0002"}
 """Learning rates where the default does not suit: VGG-16 has no batch normalization."""
 
 REPORTS = Path(__file__).parent / "nets"
-PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
-BEGIN, END = "<!-- table of benchmarks/nets.py -->\n", "<!-- end of the table -->\n"
+NAME, PAGE = "benchmarks/nets.py", page.ACCURACY
 
 _HEAD = """\
 | net | parameters | multiply-adds | ms per crop | epochs | FER+ majority | FER2013 | calibration |
@@ -97,10 +98,7 @@ def _interval(measures: dict) -> str:
 
 def write_page() -> None:
     """Put the table between its marks in docs/accuracy.md."""
-    text = PAGE.read_text("utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(before + BEGIN + table() + END + after, "utf-8")
+    page.replace_table(PAGE, NAME, table())
 
 
 if __name__ == "__main__":

@@ -20,12 +20,6 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 NETS, EXPERIMENTS = BENCHMARKS / "nets.py", BENCHMARKS / "experiments.py"
 
 
-def test_the_table_of_all_architectures_is_that_of_the_stored_reports() -> None:
-    script = runpy.run_path(str(NETS))
-    page = script["PAGE"].read_text("utf-8")
-    assert script["BEGIN"] + script["table"]() + script["END"] in page
-
-
 def test_every_architecture_has_a_budget_and_no_other_a_report() -> None:
     from fer_video.nets import NETS as NAMES
 
@@ -34,10 +28,11 @@ def test_every_architecture_has_a_budget_and_no_other_a_report() -> None:
     assert stored <= set(script["BUDGETS"]) == set(NAMES)
 
 
-def test_the_table_of_experiments_is_that_of_the_stored_notes() -> None:
-    script = runpy.run_path(str(EXPERIMENTS))
-    page = script["PAGE"].read_text("utf-8")
-    assert script["BEGIN"] + script["table"]() + script["END"] in page
+@pytest.mark.parametrize("path", [NETS, EXPERIMENTS])
+def test_the_table_is_that_of_the_stored_reports_and_notes(path: Path) -> None:
+    script = runpy.run_path(str(path))
+    begin, end = marks(script["NAME"])
+    assert begin + script["table"]() + end in script["PAGE"].read_text("utf-8")
 
 
 def test_the_table_of_mixes_is_that_of_the_stored_notes(monkeypatch) -> None:
