@@ -21,7 +21,7 @@ CARD_FILE = "README.md"
 
 MAX_SPEC_BYTES = 16 * 2**20
 MAX_FILE_BYTES = 2**30
-"""Of the weights, and of the file for LiteRT: a hundred times our largest net."""
+"""Of the weights, and of the file for LiteRT: ten times our largest net."""
 _MOST_SIDE_PX = 1024
 """Of a crop."""
 _LEAST_MARGIN, _MOST_MARGIN = -0.4, 2.0
@@ -55,7 +55,8 @@ class ModelSpec:
     """By test, the measures to know it by, and ``seconds_per_crop``; ``report.json`` has all."""
     training: dict[str, Any] = field(default_factory=dict)
     """Options, data checksums and versions that decided the weights."""
-    licence: str = "MIT"
+    licence: str = ""
+    """Of the weights; empty where nobody gave them one."""
     folder: Path = field(default=Path(), compare=False)
     """Where the model was found; not stored."""
 

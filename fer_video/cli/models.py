@@ -34,8 +34,9 @@ def models() -> None:
     Those of fer-video, and the model folders in the folder that the environment variable
     FER_VIDEO_MODELS names. A model is called by its folder.
 
-    Tests on PrivateTest images: label is FER2013's own label, ferplus what the majority of ten
-    voters saw; without copies leaves out images that stand in the training data, too.
+    Tests are of the test split of what each was trained on, PrivateTest for those of fer-video:
+    label is the data set's own label, ferplus what the majority of ten voters saw; without copies
+    leaves out images that stand in the training data, too.
     """
     from fer_video import listing, weights
 
@@ -103,7 +104,7 @@ def evaluate(
 
     from fer_video import weights
     from fer_video.files import check_output
-    from fer_video.learn.sources import require_photographs, sources
+    from fer_video.learn.sources import require_photographs, require_unseen, sources
 
     # what cannot work is told at once, not after all that has to be loaded
     specs = [weights.find(name) for name in models]
@@ -135,8 +136,10 @@ def evaluate(
     if faces == "detect":
         images = read_photographs(data, emotions, framings, load_detector(detection), detection)
     else:
-        given = evaluation_set_of(read_faces(data, ferplus, split.val_share, emotions))
-        images = dict.fromkeys(framings, given)
+        given = read_faces(data, ferplus, split.val_share, emotions)
+        for spec in specs:
+            require_unseen(spec, given, judged["data_sha256"], split.val_share)
+        images = dict.fromkeys(framings, evaluation_set_of(given))
     with quiet_retracing():
         reports = [report_on(one, images[one.spec.crop], judged, mirrored) for one in classifiers]
     if len(reports) == 1:

@@ -3,16 +3,19 @@
 import json
 import platform
 import shutil
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fer_video import __version__, nets
 from fer_video.backend import has_gpu, keras
 from fer_video.classify import NetClassifier, classifier_of
 from fer_video.errors import ModelError
 from fer_video.files import sha256_of
-from fer_video.learn.card import model_card
+from fer_video.learn.card import model_card, saw_fer2013
 from fer_video.learn.charts import plot_report
 from fer_video.learn.command import record_of
 from fer_video.learn.convert import convert
@@ -34,7 +37,10 @@ def provenance(data: Path, ferplus: Path | None, options: TrainOptions) -> dict[
     Models count by name and SHA-256: where they lie on this machine is nobody's business.
     """
     start = _start(options.start_from)
-    teachers = [{"name": spec.name, "sha256": spec.sha256} for spec in map(find, options.teachers)]
+    teachers = [
+        {"name": spec.name, "sha256": spec.sha256, "saw_fer2013": saw_fer2013(spec.training)}
+        for spec in map(find, options.teachers)
+    ]
     named = {
         "start_from": start["name"] if start else "",
         "teachers": [teacher["name"] for teacher in teachers],
@@ -42,6 +48,7 @@ def provenance(data: Path, ferplus: Path | None, options: TrainOptions) -> dict[
     return {
         "options": record_of(options) | named,
         **sources(data, ferplus),
+        "backend": keras.backend.backend(),  # each normalizes and rounds in a way of its own
         "start": start,
         "teachers": teachers,
     }
@@ -85,6 +92,7 @@ def export(
         | {
             "fer_video": __version__,
             "keras": keras.__version__,
+            "backend_version": sys.modules[decided_by["backend"]].__version__,
             "python": platform.python_version(),
             "computed_on": "a GPU" if has_gpu() else "a CPU",
         },
@@ -112,8 +120,10 @@ def describe(spec: ModelSpec, report: Report) -> None:
 def _converted(spec: ModelSpec, net: keras.Model, validation: Faces) -> ModelSpec:
     """Add the file for LiteRT, or the reason why there is none."""
     reason = ""
+    # evenly along the data set, where images may be sorted by emotion
+    chosen = np.linspace(0, len(validation) - 1, min(_COMPARED_CROPS, len(validation)), dtype=int)
     try:
-        spec = convert(spec, net, validation.images[:_COMPARED_CROPS])
+        spec = convert(spec, net, validation.images[chosen])
     except ModelError as error:
         reason = str(error)
     return replace(spec, training=spec.training | {"not_converted": reason})

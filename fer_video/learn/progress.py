@@ -2,20 +2,22 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fer_video.backend import keras
-from fer_video.errors import OutputError
+from fer_video.errors import FerVideoError, MissingExtra, OutputError, cannot_write
 from fer_video.files import whole_file
 
 HISTORY_FILE = "history.csv"
 """The figures of every epoch, in the progress and then in the model folder."""
 
 _LATEST, _BEST = "latest.weights.h5", "best.weights.h5"  # a suffix that Keras insists on
-_NOTE_FILE = "training.json"
+_NOTE_FILE, _LOCK_FILE = "training.json", "lock"
 
 Figures = dict[str, float]
 """Measures of one epoch by name."""
@@ -31,15 +33,30 @@ class Progress:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def claim(self, decided_by: dict[str, Any]) -> None:
-        """Make sure that saved progress, if there is any, is of this very training.
+    @contextmanager
+    def claimed(self, decided_by: dict[str, Any]) -> Iterator[None]:
+        """Hold the folder for this very training; what fails in it leaves no folder without state.
+
+        The system lets go of it when the process ends, however it ends.
 
         Args:
             decided_by: Everything that decides the weights, as JSON can hold it.
 
         Raises:
-            OutputError: It is of another one, or the folder cannot be written.
+            MissingExtra: The package that locks files is not installed.
+            OutputError: The folder holds the progress of another training, another process
+                trains there now, or it cannot be written.
         """
+        with _hold(self.folder):
+            self._claim(decided_by)
+            try:
+                yield
+            except FerVideoError:
+                if not self.has_state():
+                    self.delete()
+                raise
+
+    def _claim(self, decided_by: dict[str, Any]) -> None:
         note = self.folder / _NOTE_FILE
         saved = note.exists() and self.has_state()
         if saved and json.loads(note.read_text(encoding="utf-8")) != decided_by:
@@ -97,3 +114,18 @@ class Progress:
 
     def _state(self, name: str) -> Path:
         return self.folder / "state" / name
+
+
+def _hold(folder: Path) -> AbstractContextManager[object]:
+    """Lock a folder, which is made if need be."""
+    try:
+        from filelock import FileLock, Timeout
+    except ModuleNotFoundError as error:
+        raise MissingExtra("train", "training") from error
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / _LOCK_FILE).acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(folder, "another process trains here; name another --out") from error
+    except OSError as error:
+        raise cannot_write(folder, error) from error

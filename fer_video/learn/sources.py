@@ -1,9 +1,11 @@
 """What a model was trained or judged on: the names of the files and their SHA-256."""
 
 from pathlib import Path
+from typing import Any
 
-from fer_video.errors import DataError
-from fer_video.learn.dataset import sha256_of_data
+from fer_video.errors import DataError, OptionError
+from fer_video.learn.dataset import TEST, Faces, sha256_of_data
+from fer_video.weights import ModelSpec
 
 
 def sources(data: Path, ferplus: Path | None) -> dict[str, str | None]:
@@ -34,6 +36,29 @@ def _sha256(path: Path) -> str:
         return sha256_of_data(path)
     except OSError as error:
         raise DataError(path, f"{error.filename} cannot be read ({error.strerror})") from error
+
+
+def require_unseen(spec: ModelSpec, faces: Faces, data_sha256: str | None, share: float) -> None:
+    """Make sure that a model has not learned from images that are held out of the same data.
+
+    Args:
+        spec: Of the model.
+        faces: As they are split now.
+        data_sha256: Of their data set.
+        share: That is held out, where the data set has no splits of its own.
+
+    Raises:
+        OptionError: It has: another share was held out when it was trained.
+    """
+    training: dict[str, Any] | None = spec.training
+    while training and TEST in faces.held_out:
+        then = training["options"].get("val_share")
+        if training["data_sha256"] == data_sha256 and then != share:
+            raise OptionError(
+                f"{spec.name} learned from these images with --val-share {then}: with {share} it "
+                "would be tested on what it has seen"
+            )
+        training = (training["start"] or {}).get("training")
 
 
 def require_photographs(path: Path) -> None:

@@ -3,16 +3,19 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from fer_video.errors import FerVideoError, OutputError, TrainError
+from fer_video.backend import keras
+from fer_video.errors import OutputError, TrainError
 from fer_video.labels import emotions_of_count
-from fer_video.learn.dataset import read_faces
+from fer_video.learn.dataset import Faces, read_faces
 from fer_video.learn.export import export, provenance
 from fer_video.learn.fit import Report, fit, require_usable, settled
 from fer_video.learn.pictures import plot_curves
 from fer_video.learn.progress import HISTORY_FILE, Progress
+from fer_video.learn.sources import require_unseen
 from fer_video.options import TrainOptions
-from fer_video.weights import SPEC_FILE, ModelSpec
+from fer_video.weights import SPEC_FILE, ModelSpec, find
 
 CURVES_FILE = "curves.png"
 
@@ -39,48 +42,65 @@ def train(
         options: How to train.
         report: Told of each epoch.
         tensorboard: Folder for TensorBoard's event files, or None.
-        force: Whether a model at ``out`` may be replaced, at the end.
+        force: Whether a model at ``out`` may be replaced, at the end; by one whose loss was at
+            last not a number it never is.
 
     Raises:
         DataError: The data cannot be used.
         MissingExtra: ``tensorboard`` is asked for, and is not installed.
         ModelError: The net is unknown, or the model to go on from or a teacher is missing,
             damaged, or does not fit.
+        OptionError: A model to go on from or to learn from has seen what would now be held out.
         OutputError: ``out`` exists, cannot be written, or holds the progress of another training.
         TrainError: Memory is exhausted, and the same call goes on after the last whole epoch; or
             the loss is not a number, and then the weights of the epoch before, if there is one,
-            are in ``out``.
+            are in ``out``, or beside it if a model is there.
     """
     _check_out(out, force)
     options = settled(options)
     require_usable(options, tensorboard)
+    decided_by = provenance(data, ferplus, options)
     faces = read_faces(data, ferplus, options.val_share, emotions_of_count(options.n_emotions))
+    for name in filter(None, (options.start_from, *options.teachers)):
+        require_unseen(find(name), faces, decided_by["data_sha256"], options.val_share)
+    decided_by |= {"data_problems": len(faces.problems)}
     progress = Progress(out.with_name(f".{out.name}.progress"))
-    decided_by = provenance(data, ferplus, options) | {"data_problems": len(faces.problems)}
-    progress.claim(decided_by)
-    try:
+    with progress.claimed(decided_by):
         trained = fit(faces, options, progress, report, tensorboard)
-    except FerVideoError:
-        if not progress.has_state():
-            progress.delete()
-        raise
+        outcome = {"epochs_kept": trained.epochs, "ended": trained.ended}
+        place = out
+        if trained.diverged and out.exists():  # what is there may have learned well
+            place = out.with_name(f"{out.name}-diverged")
+        spec = _write(trained.net, faces, place, progress, decided_by | outcome, force)
+    if trained.diverged:
+        raise TrainError(
+            f"{trained.ended}: the weights after epoch {trained.epochs} are in {place}; "
+            "try a lower --learning-rate"
+        )
+    return spec
+
+
+def _write(
+    net: keras.Model,
+    faces: Faces,
+    out: Path,
+    progress: Progress,
+    training: dict[str, Any],
+    force: bool,
+) -> ModelSpec:
+    """Put a whole model folder in its place, and forget the progress."""
     model = progress.folder / "model"
-    outcome = {"epochs_kept": trained.epochs, "ended": trained.ended}
     try:
-        spec = export(trained.net, faces, out.name, model, decided_by | outcome)
+        spec = export(net, faces, out.name, model, training)
         shutil.copy(progress.folder / HISTORY_FILE, model)
         plot_curves(progress.history(), model / CURVES_FILE)
+        _check_out(out, force)  # hours have passed
         if out.exists():
             out.rename(progress.folder / "replaced")
         model.rename(out)
     except OSError as error:
         raise OutputError(out, str(error)) from error
     progress.delete()
-    if trained.diverged:
-        raise TrainError(
-            f"{trained.ended}: the weights after epoch {trained.epochs} are in {out}; "
-            "try a lower --learning-rate"
-        )
     return replace(spec, folder=out)
 
 

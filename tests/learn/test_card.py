@@ -54,6 +54,7 @@ def spec(ferplus: str | None = "fer2013new.csv", data: str = "my faces.csv") -> 
         temperature=1.234,
         parameters=912_345,
         multiply_adds=60_100_000,
+        licence="MIT",
         training={
             "options": asdict(TrainOptions(epochs=7, learning_rate=0.001, ferplus_share=0.25)),
             "data": data,
@@ -67,8 +68,8 @@ def spec(ferplus: str | None = "fer2013new.csv", data: str = "my faces.csv") -> 
     )
 
 
-def card_of(of: ModelSpec) -> str:
-    return model_card(of, report(ferplus=of.training["ferplus"] is not None))
+def card_of(of: ModelSpec, found: dict[str, object] | None = None) -> str:
+    return model_card(of, found or report(ferplus=of.training["ferplus"] is not None))
 
 
 def test_the_card_shows_every_measure_of_every_test() -> None:
@@ -123,8 +124,7 @@ def test_the_card_names_failures_and_uses_to_refuse() -> None:
     card = card_of(spec(data="fer2013.csv"))
     for sentence in (
         "It does not know what a person\nfeels",
-        "FER2013 itself is for research use",
-        "Disgust and fear are rare in the data and often missed",
+        "| licence | MIT (the weights; FER2013 itself is for research use) |",
         "Profile views, dark skin and children are under-represented in FER2013",
         "The faces are posed",
         "Deciding about a person: hiring, grading, policing, diagnosis, credit",
@@ -135,17 +135,25 @@ def test_the_card_names_failures_and_uses_to_refuse() -> None:
 
 
 def test_the_card_says_of_fer2013_only_what_was_learned_from_it() -> None:
-    own = spec()
+    own = replace(spec(ferplus=None), licence="")
     card = card_of(own)
-    assert "the data has a licence of its own" in card
-    assert "What is rare in the data is often missed" in card
-    for word in ("under-represented in FER2013", "Disgust and fear", "posed"):
+    assert "| licence | none yet; the data has a licence of its own |" in card
+    for word in ("under-represented in FER2013", "posed"):
         assert word not in card
     start = {"name": "first", "sha256": "ab", "training": spec(data="FER2013.zip").training}
-    went_on = replace(own, training=own.training | {"start": start})
-    assert "under-represented in FER2013" in card_of(went_on)
-    without_disgust = replace(spec(data="fer2013.csv"), labels=tuple("abcdefg"))
-    assert "* Fear is rare in the data" in card_of(without_disgust)
+    teacher = {"name": "first", "sha256": "ab", "saw_fer2013": True}
+    for learned in ({"start": start}, {"teachers": [teacher]}, {"ferplus": "fer2013new.csv"}):
+        taught = replace(own, training=own.training | learned)
+        assert "under-represented in FER2013" in card_of(taught)
+
+
+def test_the_card_names_the_emotions_that_few_test_images_show() -> None:
+    few = report()
+    rows = few["tests"]["ferplus"]["per_emotion"]
+    for emotion, told in (("fear", "Fear is"), ("disgust", "Disgust and fear are")):
+        rows[emotion] = rows[emotion] | {"n": 50}
+        assert f"* {told} rare in the data and often missed" in card_of(spec(), few)
+    assert "rare in the data" not in card_of(spec())
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])

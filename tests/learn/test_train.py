@@ -9,10 +9,11 @@ import pytest
 from fer_video import nets, weights
 from fer_video.backend import has_gpu, keras
 from fer_video.classify import load_classifier
-from fer_video.errors import DataError, ModelError, OutputError, TrainError
+from fer_video.errors import DataError, ModelError, OptionError, OutputError, TrainError
 from fer_video.files import sha256_of
 from fer_video.keras_net import load_net
 from fer_video.labels import EMOTION_SETS, EMOTIONS
+from fer_video.learn import export
 from fer_video.learn.train import train
 from fer_video.options import ClassifyOptions
 from tests.learn.faces import csv_rows, save, some_faces, votes, votes_rows, write_csv
@@ -54,6 +55,7 @@ def test_a_trained_model_says_how_it_was_made_and_how_good_it_is(trained) -> Non
     assert spec.training["data_sha256"] == sha256_of(trained.parents[1] / "fer2013.csv")
     assert spec.training["ferplus_sha256"] == sha256_of(trained.parents[1] / "fer2013new.csv")
     assert spec.training["options"]["seed"] == 5
+    assert spec.training["backend"] == keras.backend.backend()
     assert spec.training["computed_on"] == ("a GPU" if has_gpu() else "a CPU")
     truths = ["label", "label_without_copies", "ferplus", "ferplus_without_copies"]
     assert list(spec.metrics) == [*truths, "seconds_per_crop"]
@@ -157,6 +159,35 @@ def test_force_replaces_a_model_at_the_end_and_nothing_that_is_no_model(data, tm
         train(data, None, tmp_path / "thesis", OPTIONS, ignore, force=True)
 
 
+def test_what_was_put_there_meanwhile_is_not_touched_and_the_training_not_lost(
+    data, tmp_path
+) -> None:
+    out = tmp_path / "mine"
+
+    def put(epoch: int, figures: dict[str, float]) -> None:
+        out.mkdir(exist_ok=True)
+        (out / "thesis.txt").write_text("years")
+
+    with pytest.raises(OutputError, match="mine: it exists"):
+        train(data, None, out, OPTIONS, put)
+    assert (out / "thesis.txt").read_text() == "years"
+    out.rename(tmp_path / "elsewhere")
+    epochs: list[int] = []
+    train(data, None, out, OPTIONS, lambda epoch, figures: epochs.append(epoch))
+    assert (epochs, weights.find(str(out)).name) == ([], "mine")
+
+
+def test_two_trainings_at_once_do_not_share_a_folder(data, tmp_path) -> None:
+    out = tmp_path / "mine"
+
+    def train_there_too(epoch: int, figures: dict[str, float]) -> None:
+        with pytest.raises(OutputError, match="another process trains here; name another --out"):
+            train(data, None, out, OPTIONS, ignore)
+
+    train(data, None, out, OPTIONS, train_there_too)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["mine"]
+
+
 def test_a_place_that_cannot_be_written_is_named(data) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         train(data, None, data / "mine", OPTIONS, ignore)
@@ -186,21 +217,36 @@ class Bomb(keras.layers.Layer):
         return keras.ops.where(self.steps > 4, np.nan, x)
 
 
-def test_a_training_that_diverges_later_leaves_the_last_good_weights(
-    data, tmp_path, monkeypatch
-) -> None:
-    def bomb(n_emotions: int, channels: int) -> keras.Model:
+@pytest.fixture
+def bomb(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a net whose training ends so."""
+
+    def build(n_emotions: int, channels: int) -> keras.Model:
         tiny = nets.NETS["tiny"](n_emotions, channels)
         return keras.Model(tiny.input, Bomb()(tiny.output), name="bomb")
 
-    monkeypatch.setitem(nets.NETS, "bomb", bomb)
+    monkeypatch.setitem(nets.NETS, "bomb", build)
+    return "bomb"
+
+
+def test_a_training_that_diverges_later_leaves_the_last_good_weights(data, tmp_path, bomb) -> None:
     out = tmp_path / "models" / "mine"
     with pytest.raises(TrainError, match=r"in epoch 2: the weights after epoch 1 are in .*mine;"):
-        train(data, None, out, replace(OPTIONS, net="bomb"), ignore)
+        train(data, None, out, replace(OPTIONS, net=bomb), ignore)
     spec = weights.find(str(out))
     assert spec.training["ended"] == "the loss was not a number in epoch 2"
     assert np.isfinite(load_net(spec, "bomb").get_weights()[0]).all()
     assert list(out.parent.iterdir()) == [out]
+
+
+def test_a_training_that_diverges_replaces_no_model(data, tmp_path, bomb) -> None:
+    out = tmp_path / "models" / "mine"
+    before = train(data, None, out, replace(OPTIONS, epochs=1), ignore)
+    with pytest.raises(TrainError, match=r"weights after epoch 1 are in .*mine-diverged;"):
+        train(data, None, out, replace(OPTIONS, net=bomb), ignore, force=True)
+    assert weights.find(str(out)) == before
+    assert weights.find(f"{out}-diverged").net == "bomb"
+    assert len(list(out.parent.iterdir())) == 2
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
@@ -263,6 +309,50 @@ def test_a_folder_of_train_and_test_is_enough(tmp_path) -> None:
     assert "--data data --out models/mine" in (tmp_path / "mine" / "README.md").read_text()
 
 
+def test_ranges_of_a_sorted_data_set_are_taken_of_every_emotion(tmp_path, monkeypatch) -> None:
+    drawn = some_faces(train=70, validation=280, test=14)
+    for number, (image, label, split) in enumerate(
+        zip(drawn.images, drawn.labels, drawn.split, strict=True)
+    ):
+        save(tmp_path / "data" / split / EMOTIONS[label] / f"{number:03d}.png", image)
+    shown: list[np.ndarray] = []
+
+    def convert(spec: weights.ModelSpec, net: keras.Model, crops: np.ndarray) -> weights.ModelSpec:
+        shown.append(crops)
+        return spec
+
+    monkeypatch.setattr(export, "convert", convert)
+    train(tmp_path / "data", None, tmp_path / "mine", replace(OPTIONS, epochs=1), ignore)
+    (crops,) = shown
+    brightest_row = crops.mean(axis=2).argmax(axis=1)
+    labels = (brightest_row - 2) // 6  # as the faces are drawn
+    assert len(crops) == 256
+    assert np.bincount(labels).tolist() == pytest.approx([256 / 7] * 7, abs=1)
+
+
+def test_no_model_goes_on_with_what_it_would_be_tested_on(tmp_path) -> None:
+    drawn = some_faces(train=140)
+    for number, (image, label) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
+        save(tmp_path / "data" / EMOTIONS[label] / f"{number:03d}.png", image)
+    options = replace(OPTIONS, epochs=1, val_share=0.25)
+    first, after = tmp_path / "first", tmp_path / "next"
+    train(tmp_path / "data", None, first, options, ignore)
+    for learned_from in ({"start_from": str(first)}, {"teachers": (str(first),)}):
+        other = replace(options, val_share=0.1, **learned_from)
+        with pytest.raises(
+            OptionError, match=r"first learned from .* --val-share 0\.25: with 0\.1"
+        ):
+            train(tmp_path / "data", None, after, other, ignore)
+    assert not after.exists()
+    train(tmp_path / "data", None, after, replace(options, start_from=str(first)), ignore)
+    code, _, err = run("evaluate", "--data", tmp_path / "data", "--model", after)
+    assert (code, "next learned from these images" in err) == (2, True)
+    code, _, err = run(
+        "evaluate", "--data", tmp_path / "data", "--model", after, "--val-share", 0.25
+    )
+    assert (code, err) == (0, "")
+
+
 def test_training_goes_on_from_an_earlier_model(trained, data: Path, tmp_path: Path) -> None:
     # a step too small to matter: the first weights must still be there at the end
     options = replace(OPTIONS, start_from=str(trained), epochs=1, learning_rate=1e-9)
@@ -311,7 +401,7 @@ def test_a_taught_model_records_its_teachers(trained, data: Path, tmp_path: Path
         train(data, None, out, options, killed_after(0))
     spec = train(data, None, out, options, ignore)
     assert spec.training["teachers"] == [
-        {"name": "mine", "sha256": weights.find(str(trained)).sha256}
+        {"name": "mine", "sha256": weights.find(str(trained)).sha256, "saw_fer2013": True}
     ]
     assert f"--teacher models/{trained.name}" in (out / "README.md").read_text()
     assert str(tmp_path) not in (out / "model.json").read_text()  # where it was is not told
