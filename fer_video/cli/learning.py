@@ -1,4 +1,4 @@
-"""The commands that train networks and judge them."""
+"""The commands that prepare data and train networks."""
 
 from pathlib import Path
 from typing import Annotated

@@ -40,11 +40,30 @@ class Entry:
 
 
 def entries_below(folder: Path) -> Iterator[Entry]:
-    """List the files below a folder."""
-    return (_file_below(folder, file) for file in folder.rglob("*") if file.is_file())
+    """List the files below a folder; links to folders are followed, if they do not lead around.
+
+    Raises:
+        DataError: A folder cannot be read.
+    """
+    return (_entry(folder, file) for file in _files_below(folder, frozenset()))
 
 
-def _file_below(folder: Path, file: Path) -> Entry:
+def _files_below(folder: Path, around: frozenset[Path]) -> Iterator[Path]:
+    here = folder.resolve()
+    if here in around:
+        return
+    try:
+        inside = list(folder.iterdir())
+    except OSError as error:
+        raise DataError(folder, f"it cannot be read ({error.strerror})") from error
+    for path in inside:
+        if path.is_dir():
+            yield from _files_below(path, around | {here})
+        elif path.is_file():
+            yield path
+
+
+def _entry(folder: Path, file: Path) -> Entry:
     name = PurePosixPath(file.relative_to(folder).as_posix())
     return Entry(name, file.stat().st_size, lambda: file.open("rb"))
 

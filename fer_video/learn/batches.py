@@ -6,6 +6,7 @@ import numpy as np
 
 from fer_video.backend import keras
 from fer_video.classify import Classifier
+from fer_video.errors import DataError
 from fer_video.labels import FERPLUS_VOTES
 from fer_video.learn.augment import augment
 from fer_video.learn.dataset import TRAIN, Faces, ferplus_distribution, is_blank, is_copy_of
@@ -25,6 +26,17 @@ def trainable(faces: Faces) -> Faces:
         not_a_face = training.votes[:, FERPLUS_VOTES.index("NF")]
         keep &= not_a_face <= training.votes.sum(axis=1) / 2
     return training.where(keep)
+
+
+def require_batch(training: Faces, batch_size: int) -> None:
+    """Make sure that there are faces for at least one step.
+
+    Raises:
+        DataError: There are not.
+    """
+    if len(training) < batch_size:
+        reason = f"a batch of {batch_size} is more than its {len(training)} training faces"
+        raise DataError(training.source, f"{reason}: lower --batch-size")
 
 
 def to_input(images: Array) -> Array:

@@ -11,10 +11,10 @@ import numpy as np
 
 from fer_video import nets
 from fer_video.backend import has_gpu, keras
-from fer_video.errors import DataError, MissingExtra, ModelError, TrainError
+from fer_video.errors import MissingExtra, ModelError, TrainError
 from fer_video.keras_net import load_net
 from fer_video.labels import emotions_of_count
-from fer_video.learn.batches import TrainingBatches, targets, to_input, trainable
+from fer_video.learn.batches import TrainingBatches, require_batch, targets, to_input, trainable
 from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
 from fer_video.learn.optimize import epochs_since_best, optimizer_for, plateau_rate
 from fer_video.learn.progress import Figures, Progress
@@ -78,7 +78,8 @@ def fit(
     learned_from.require(TRAIN, VALIDATION, TEST)
     options = settled(options)
     training = trainable(faces)
-    batches = _batches(training, options)
+    require_batch(training, options.batch_size)
+    batches = TrainingBatches(training, options, load_teachers(options, training.emotions))
     net = _compiled(options, steps_per_epoch=len(batches))
     epochs_before = 0
     if progress.restore(net):
@@ -127,14 +128,6 @@ def settled(options: TrainOptions) -> TrainOptions:
     if options.precision != "auto":
         return options
     return replace(options, precision="bfloat16" if has_gpu() else "float32")
-
-
-def _batches(training: Faces, options: TrainOptions) -> TrainingBatches:
-    batches = TrainingBatches(training, options, load_teachers(options, training.emotions))
-    if not len(batches):
-        reason = f"a batch of {options.batch_size} is more than its {len(training)} training faces"
-        raise DataError(training.source, f"{reason}: lower --batch-size")
-    return batches
 
 
 def _compiled(options: TrainOptions, steps_per_epoch: int) -> keras.Model:
@@ -246,10 +239,10 @@ class _EachEpoch(keras.callbacks.Callback):
         if options.schedule == "plateau":
             rate = plateau_rate(options.learning_rate, self._losses(epoch))
             self.model.optimizer.learning_rate = rate
-        for layer in self.model.layers:
-            if isinstance(layer, keras.layers.Dropout):
-                # its state is not among the saved weights
-                layer.seed_generator.state.assign([options.seed, epoch << 16])
+        dropouts = [x for x in self.model.layers if isinstance(x, keras.layers.Dropout)]
+        for number, layer in enumerate(dropouts):
+            # its state is not among the saved weights; each layer draws a stream of its own
+            layer.seed_generator.state.assign([options.seed ^ (number << 24), epoch << 16])
 
     def on_epoch_end(self, epoch: int, logs: Figures | None = None) -> None:
         figures = {} if logs is None else logs  # the same for the callbacks after this one

@@ -12,7 +12,7 @@ from fer_video.backend import keras
 from fer_video.errors import DataError, OptionError, TrainError
 from fer_video.events import BestTrial, TrialEnded
 from fer_video.labels import emotions_of_count
-from fer_video.learn.batches import targets, to_input
+from fer_video.learn.batches import require_batch, targets, to_input, trainable
 from fer_video.learn.command import flag_of, record_of, words_of
 from fer_video.learn.dataset import (
     TEST,
@@ -21,11 +21,11 @@ from fer_video.learn.dataset import (
     Faces,
     ferplus_majority,
     read_faces,
-    sha256_of_data,
 )
 from fer_video.learn.findings import OUTCOMES, REASON, write_command, write_findings
 from fer_video.learn.fit import Report, Trained, fit, require_usable, settled
 from fer_video.learn.progress import Figures, Progress
+from fer_video.learn.sources import sources
 from fer_video.learn.space import (
     Space,
     options_decided_by,
@@ -71,18 +71,20 @@ def tune(
     """
     fixed = settled(options.fixed)
     require_usable(fixed)
+    files = sources(data, ferplus)
     faces = read_faces(data, ferplus, fixed.val_share, emotions_of_count(fixed.n_emotions))
     faces.require(TRAIN, VALIDATION, TEST)
+    require_batch(trainable(faces), fixed.batch_size)
     score = _score(faces, options.score)
     within = space(with_votes=faces.votes is not None)
-    decided_by = _decided_by(data, ferplus, score, fixed, within)
+    decided_by = _decided_by(files, score, fixed, within)
     file = out / SEARCH_FILE
     study = open_study(file, decided_by, params_of_defaults(within), fixed.epochs)
-    files = ["--data", str(data), *(["--ferplus", str(ferplus)] if ferplus else [])]
-    files += ["--out", f"models/{out.absolute().name}"]
+    words = ["--data", str(data), *(["--ferplus", str(ferplus)] if ferplus else [])]
+    words += ["--out", f"models/{out.absolute().name}"]
     ended = None
     for trial in _trials(study, _objective(faces, fixed, score, within, report), options, file):
-        ended = _ended(trial, _best(study, options.fixed, files))
+        ended = _ended(trial, _best(study, options.fixed, words))
         write_findings(out, study, fixed, f"Search for options of {fixed.net}, score: {score}")
         if ended.best:
             write_command(out, ended.best.command)
@@ -92,7 +94,7 @@ def tune(
 
 
 def _decided_by(
-    data: Path, ferplus: Path | None, score: Score, fixed: TrainOptions, within: Space
+    files: dict[str, str | None], score: Score, fixed: TrainOptions, within: Space
 ) -> dict[str, Any]:
     """Describe everything that makes the scores of two trials comparable."""
     same = {
@@ -101,8 +103,8 @@ def _decided_by(
         if name not in options_decided_by(within)
     }
     return same | {
-        "--data": sha256_of_data(data),
-        "--ferplus": None if ferplus is None else sha256_of_data(ferplus),
+        "--data": files["data_sha256"],
+        "--ferplus": files["ferplus_sha256"],
         "--score": score,
         "space of options": {
             name: optuna.distributions.distribution_to_json(limits)

@@ -20,9 +20,9 @@ def validation_figures(
 
     Returns:
         ``val_loss``: cross-entropy with the target, in nats. Against the target's likeliest
-        emotion, means over the emotions that occur: ``val_accuracy``, ``val_auc`` (one-vs-rest),
-        ``val_precision``, ``val_recall``, ``val_f1``. Accuracy against each truth alone:
-        ``val_label_accuracy`` and, where there are FER+ votes with a majority,
+        emotion: ``val_accuracy``, and as means over the emotions that occur ``val_auc``
+        (one-vs-rest), ``val_precision``, ``val_recall``, ``val_f1``. Accuracy against each
+        truth alone: ``val_label_accuracy`` and, where there are FER+ votes with a majority,
         ``val_ferplus_accuracy``. All but the loss in [0, 1].
     """
     truth, predicted = target.argmax(axis=1), probabilities.argmax(axis=1)

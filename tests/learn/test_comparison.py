@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_video.learn.comparison import as_cells, as_markdown, write_reports
+from fer_video.learn.comparison import as_cells, as_markdown, as_rows, write_reports
 
 
 def measures(accuracy: float, n: int = 100) -> dict[str, object]:
@@ -58,6 +58,14 @@ def test_mirrored_answers_are_a_row_of_their_own() -> None:
     _, plain, averaged = as_cells([report("one", mirrored=mirrored)])
     assert (plain[0], averaged[0]) == ("one", "one, mirrored")
     assert averaged[1].startswith("0.850")
+
+
+def test_a_mirrored_row_tells_the_cost_of_both_passes() -> None:
+    mirrored = {"label": measures(0.65), "ferplus": measures(0.85)}
+    plain, averaged = as_rows([report("one", mirrored=mirrored)])
+    for cost in ("ms_per_crop", "multiply_adds"):
+        assert averaged[cost] == 2 * plain[cost] > 0
+    assert averaged["parameters"] == plain["parameters"]
 
 
 def test_photographs_without_a_face_are_counted() -> None:

@@ -49,6 +49,24 @@ def test_training_learns_what_the_faces_show(tmp_path, optimizer, weight_decay) 
     assert (answers == taught.labels).mean() > 0.6
 
 
+def test_layers_of_dropout_hide_different_units(tmp_path, monkeypatch) -> None:
+    dropouts = [keras.layers.Dropout(0.5), keras.layers.Dropout(0.5)]
+
+    def build(n_emotions: int, channels: int) -> keras.Model:
+        tiny = nets.NETS["tiny"](n_emotions, channels)
+        hidden = dropouts[1](dropouts[0](tiny.layers[-2].output))
+        return keras.Model(tiny.input, tiny.layers[-1](hidden), name="twice")
+
+    monkeypatch.setitem(nets.NETS, "twice", build)
+    shown = []
+
+    def show(epoch: int, figures: dict[str, float]) -> None:
+        shown.extend(np.asarray(layer(np.ones((1, 64)), training=True)) for layer in dropouts)
+
+    fit(faces(), replace(OPTIONS, net="twice", epochs=1), Progress(tmp_path), show)
+    assert (shown[0] != shown[1]).any()
+
+
 @pytest.mark.parametrize(
     ("last", "chosen"),
     [

@@ -118,6 +118,19 @@ def test_the_checksum_of_a_folder_follows_names_and_contents(tmp_path) -> None:
     assert len({first, second, sha256_of_data(tmp_path)}) == 3
 
 
+def test_links_to_folders_are_followed_but_not_in_circles(tmp_path) -> None:
+    save(tmp_path / "elsewhere" / "a.png", draw(3, 0))
+    data = tmp_path / "data"
+    save(data / "train" / "sad" / "b.png", draw(4, 0))
+    (data / "train" / "happy").symlink_to(tmp_path / "elsewhere")
+    (data / "train" / "sad" / "around").symlink_to(data)
+    found = read_faces(data)
+    assert [found.emotions[label] for label in found.labels] == ["happy", "sad"]
+    first = sha256_of_data(data)
+    save(tmp_path / "elsewhere" / "a.png", draw(3, 1))
+    assert sha256_of_data(data) != first
+
+
 # names
 
 

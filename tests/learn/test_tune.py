@@ -55,6 +55,13 @@ def searched(tmp_path_factory) -> tuple[Path, list[TrialEnded]]:
     return out, first + list(tune(data, None, out, two, ignore))
 
 
+def test_a_batch_larger_than_the_data_is_refused_before_there_is_a_search(data, tmp_path) -> None:
+    out = tmp_path / "search"
+    with pytest.raises(DataError, match=r"a batch of 61 is more .* lower --batch-size"):
+        next(tune(data, None, out, replace(OPTIONS, batch_size=61), ignore))
+    assert len(list(tune(data, None, out, replace(OPTIONS, epochs=1), ignore))) == 1
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
