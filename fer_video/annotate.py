@@ -20,6 +20,7 @@ from fer_video.samples import Picture, read_to
 from fer_video.timeline import emotions_of, smooth
 from fer_video.types import Box, RecordingInfo
 from fer_video.video import Recording, open_recording
+from fer_video.wording import smoothed
 
 _ROUNDING_S = 0.001
 """Coarsest time stamps in use, those of Matroska: frames may be early by as much."""
@@ -80,7 +81,9 @@ def annotate(
         first_pts = next(iter(sampled))
         pictures = source.pictures(start_s)
         first = yield from _first(pictures, first_pts, start_s, recording)
-        overlay = Overlay((source.info.width_px, source.info.height_px), emotions, view.language)
+        note = smoothed(view.smooth_s, view.language) if view.smooth_s else ""
+        size_px = (source.info.width_px, source.info.height_px)
+        overlay = Overlay(size_px, emotions, view.language, note)
         shown = _until(chain([first], pictures), next(reversed(sampled)), end_s)
         frames = _drawn(shown, sampled, overlay, source.info)
         sound_end_s = None if asked_end_s is None else source.first_frame_s + end_s

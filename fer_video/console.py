@@ -107,8 +107,8 @@ def _seen(summary: Summary) -> str:
     span = f"{summary.analyzed_s:.1f} s, {counted(summary.frames_sampled, 'frame')}"
     if not summary.most_faces_at_once:
         return f"saw no face in {span}"
-    people = "1 person" if summary.most_faces_at_once == 1 else (
-        f"up to {summary.most_faces_at_once} people at once"
-    )  # fmt: skip
+    # not people: who comes back, or comes after another, is a face with a new track
+    most = summary.most_faces_at_once
+    faces = "one face at a time" if most == 1 else f"up to {most} faces at once"
     tracks = counted(summary.tracks, "track")
-    return f"saw {people} ({tracks}) in {span}, {summary.frames_without_face} without a face"
+    return f"saw {faces} ({tracks}) in {span}, {summary.frames_without_face} without a face"

@@ -112,7 +112,7 @@ class TrackOptions:
     min_iou: float = 0.3
     """Least overlap of two boxes on consecutive key frames to be the same face, in (0, 1]."""
     max_gap_s: float = 1.0
-    """Longest time in seconds a face may be lost and still keep its identity."""
+    """Longest time in seconds a face may be lost and still keep its track."""
 
     def __post_init__(self) -> None:
         require(0 < self.min_iou <= 1, "--min-iou", self.min_iou, "in (0, 1]")

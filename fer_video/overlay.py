@@ -13,12 +13,17 @@ from fer_video.canvas import Canvas, Coding, Patch, Rect
 from fer_video.colors import color_of
 from fer_video.labels import Language, display_name
 from fer_video.types import Box
+from fer_video.wording import percent
 
 FONT_SHARE = 0.0205
 """Size of the letters as a share of the picture's shorter side: 22 px in a 1080p picture."""
 LEAST_FONT_PX = 11
 LARGEST_PANEL = 1.6
 """Height of a panel in heights of its face: a larger one would hide more than it tells."""
+_KEPT = 1.25
+"""By how much more it may be too large once it is there: boxes tremble, and panels should not."""
+_WORSE_PLACE = 0.1
+"""Share of a panel that may hide something before it leaves a place that it has."""
 
 _DARK, _LIGHT = "#101214", "#FFFFFF"
 _PANEL_GROUND, _BAR_GROUND = f"{_DARK}B8", "#54585CB8"
@@ -36,35 +41,65 @@ class Face(NamedTuple):
 
 
 class Overlay:
-    """Draws faces at the size of one recording, in one language."""
+    """Draws faces on the pictures of one recording, in their order and in one language."""
 
     def __init__(
-        self, size_px: tuple[int, int], emotions: Sequence[str], language: Language
+        self,
+        size_px: tuple[int, int],
+        emotions: Sequence[str],
+        language: Language,
+        note: str = "",
     ) -> None:
+        """Prepare what stays the same.
+
+        Args:
+            size_px: Width and height of the pictures.
+            emotions: In the order of the probabilities.
+            language: Of names and numbers.
+            note: Stands in the lower left corner of every picture.
+        """
         self._size_px = size_px
         self._emotions = tuple(emotions)
         self._language = language
+        self._note = note
+        self._places: dict[int, int] = {}
+        """Where beside its face each track had its panel in the last picture."""
         font_px = max(LEAST_FONT_PX, round(FONT_SHARE * min(size_px)))
         self._font = font(font_px)
         self._line_px = max(2, _even(font_px / 7))
         names = tuple(display_name(emotion, language) for emotion in emotions)
-        self._panel = _Panel(names, max(LEAST_FONT_PX - 1, round(0.85 * font_px)))
+        self._panel = _Panel(names, max(LEAST_FONT_PX - 1, round(0.85 * font_px)), self._tag_px)
         # neighbouring frames often show the same text
-        self._label = lru_cache(maxsize=256)(self._render_label)
+        self._tag = lru_cache(maxsize=256)(self._render_tag)
 
     def draw(self, canvas: Canvas, faces: Iterable[Face]) -> None:
         """Draw all faces of one picture."""
         shown = [(face, self._rect(face.box)) for face in faces]
-        taken = [rect for _, rect in shown]
+        labels = [self._label(rect, face, canvas.coding) for face, rect in shown]
+        self._draw_panels(canvas, shown, [place for _, place in labels])
+        # on top of the panels: a box and its name are what must never be hidden
+        for (face, rect), (label, place) in zip(shown, labels, strict=True):
+            self._draw_outline(canvas, rect, color_of(face.emotion))
+            canvas.paste(label, *place[:2])
+        if self._note:
+            note = self._tag(self._note, _DARK, canvas.coding)
+            canvas.paste(note, 0, self._size_px[1] - note.size_px[1])
+
+    def _draw_panels(
+        self, canvas: Canvas, shown: Sequence[tuple[Face, Rect]], labels: Sequence[Rect]
+    ) -> None:
+        taken = [*(rect for _, rect in shown), *labels]
+        places = {}
         for face, rect in shown:
-            if self._panel.size_px[1] <= LARGEST_PANEL * (rect[3] - rect[1]):
-                place = self._panel_place(rect, taken)
+            before = self._places.get(face.track)
+            largest = LARGEST_PANEL * (1 if before is None else _KEPT)
+            if self._panel.size_px[1] <= largest * (rect[3] - rect[1]):
+                places[face.track], place = self._panel_place(rect, taken, before)
                 taken.append(place)
                 self._panel.draw(canvas, place, self._emotions, face.probabilities)
-        # on top of the panels: a box and its name are what must never be hidden
-        for face, rect in shown:
-            self._draw_outline(canvas, rect, color_of(face.emotion))
-            self._draw_label(canvas, rect, face)
+                tag = self._tag(f"#{face.track}", color_of(face.emotion), canvas.coding)
+                canvas.paste(tag, *place[:2])
+        self._places = places
 
     def _rect(self, box: Box) -> Rect:
         """Snap a box to the even pixels of the chroma planes, inside the picture."""
@@ -73,8 +108,10 @@ class Overlay:
         top, bottom = (_even(min(max(0.0, y), height)) for y in (box.top, box.bottom))
         return left, top, right, bottom
 
-    def _panel_place(self, face: Rect, taken: Sequence[Rect]) -> Rect:
-        """Choose a place beside a face: right, left or below; one that hides no other face."""
+    def _panel_place(
+        self, face: Rect, taken: Sequence[Rect], before: int | None
+    ) -> tuple[int, Rect]:
+        """Choose a place beside a face: right, left or below; one that hides nothing else."""
         width, height = self._panel.size_px
         gap = 2 * self._line_px
         corners = [
@@ -83,7 +120,11 @@ class Overlay:
             (face[0], face[3] + gap),
         ]
         places = [self._inside(left, top, width, height) for left, top in corners]
-        return min(places, key=lambda place: sum(_overlap(place, other) for other in taken))
+        hidden = [sum(_overlap(place, other) for other in taken) for place in places]
+        chosen = hidden.index(min(hidden))
+        if before is not None and hidden[before] <= min(hidden) + _WORSE_PLACE * width * height:
+            chosen = before
+        return chosen, places[chosen]
 
     def _inside(self, left: int, top: int, width: int, height: int) -> Rect:
         """Move a rectangle so that it lies inside the picture."""
@@ -99,19 +140,23 @@ class Overlay:
         canvas.fill((left, top, left + line, bottom), color)
         canvas.fill((right - line, top, right, bottom), color)
 
-    def _draw_label(self, canvas: Canvas, face: Rect, shown: Face) -> None:
-        name = display_name(shown.emotion, self._language)
-        text = f"#{shown.track}  {name} {percent(shown.confidence, self._language)}"
-        label = self._label(text, color_of(shown.emotion), canvas.coding)
+    def _label(self, rect: Rect, face: Face, coding: Coding) -> tuple[Patch, Rect]:
+        """Prepare what is said of a face, and the place for it."""
+        name = display_name(face.emotion, self._language)
+        text = f"#{face.track}  {name} {percent(face.confidence, self._language)}"
+        label = self._tag(text, color_of(face.emotion), coding)
         width, height = label.size_px
         # above the box, or where the picture ends, just inside it
-        left, top, _, _ = self._inside(face[0], face[1] - height, width, height)
-        canvas.paste(label, left, top)
+        return label, self._inside(rect[0], rect[1] - height, width, height)
 
-    def _render_label(self, text: str, color: str, coding: Coding) -> Patch:
+    @property
+    def _tag_px(self) -> int:
+        """Height of a line of text with its ground."""
+        return _even(1.5 * self._font.size)
+
+    def _render_tag(self, text: str, color: str, coding: Coding) -> Patch:
         pad_px = 0.35 * self._font.size
-        width = _even(self._font.getlength(text) + 2 * pad_px)
-        height = _even(1.5 * self._font.size)
+        width, height = _even(self._font.getlength(text) + 2 * pad_px), self._tag_px
         image = Pillow.new("RGBA", (width, height), color)
         draw = ImageDraw.Draw(image)
         draw.text((pad_px, height / 2), text, _ink(color), self._font, anchor="lm")
@@ -119,10 +164,11 @@ class Overlay:
 
 
 class _Panel:
-    """Names of the emotions, each with a bar as long as its probability."""
+    """Names of the emotions, each with a bar as long as its probability, below a free line."""
 
-    def __init__(self, names: Sequence[str], font_px: int) -> None:
+    def __init__(self, names: Sequence[str], font_px: int, free_px: int) -> None:
         self._names = names
+        self._free_px = free_px
         self._font = font(font_px)
         self._pad_px = _even(0.6 * font_px)
         self._row_px = _even(1.35 * font_px)
@@ -131,7 +177,7 @@ class _Panel:
         self._bars_left = 2 * self._pad_px + _even(longest)
         self.size_px = (
             self._bars_left + self._bar_px + self._pad_px,
-            self._row_px * len(names) + 2 * self._pad_px,
+            free_px + self._row_px * len(names) + 2 * self._pad_px,
         )
         # all but the bars stays the same: it is rendered once
         self._ground = lru_cache(maxsize=None)(self._render_ground)
@@ -148,7 +194,7 @@ class _Panel:
 
     def _bar(self, row: int) -> Rect:
         """Give the place of a full bar on the panel."""
-        top = self._pad_px + row * self._row_px + _even(0.2 * self._row_px)
+        top = self._free_px + self._pad_px + row * self._row_px + _even(0.2 * self._row_px)
         bottom = top + _even(0.55 * self._row_px)
         return self._bars_left, top, self._bars_left + self._bar_px, bottom
 
@@ -162,15 +208,6 @@ class _Panel:
             draw.rectangle((left, top, right - 1, bottom - 1), fill=_BAR_GROUND)
             draw.text((self._pad_px, (top + bottom) / 2), name, _LIGHT, self._font, anchor="lm")
         return Patch.of(np.asarray(image), coding)
-
-
-def percent(share: float, language: Language) -> str:
-    """Write a share of 1 in percent, as the language does.
-
-    >>> percent(0.873, "en"), percent(0.873, "fr")
-    ('87%', '87\\xa0%')
-    """
-    return f"{share:.0%}" if language == "en" else f"{100 * share:.0f}\xa0%"
 
 
 @lru_cache(maxsize=8)

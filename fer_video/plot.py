@@ -14,14 +14,17 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from fer_video.colors import color_of
-from fer_video.errors import one_line
+from fer_video.errors import OptionError, one_line
 from fer_video.figures import QUIET, plain_axes, save
 from fer_video.labels import Language, display_name
 from fer_video.options import PlotStyle, ViewOptions
 from fer_video.timeline import emotions_of, smooth
+from fer_video.wording import decimal, smoothed
 
 MAX_PANELS = 12
-"""Tracks shown; a page holds no more that can be read."""
+"""Tracks shown, those seen longest; a page holds no more that can be read."""
+_MOST_NAMED = 10
+"""Tracks that are not shown, but named below."""
 POINTS_PER_PANEL = 1500
 """Most points along the time axis: more than a printed page can show side by side."""
 SHORTEST_GAP_S = 0.5
@@ -38,24 +41,24 @@ _TICK_STEPS_S = (
 )  # fmt: skip
 _WORDS: dict[Language, dict[str, str]] = {
     "en": {
-        "track": "Track",
+        "track": "Track #{number}",
         "probability": "Probability",
         "minutes": "Time (min:s)",
         "hours": "Time (h:min:s)",
         "no face": "no face",
         "empty": "No face was found in this recording",
-        "left out": "{total} tracks in all; the {shown} seen longest are shown",
-        "smoothed": "centred moving average over {seconds:g} s",
+        "left out": "{total} tracks in all; not shown: {named}",
+        "more": "{named} and {count} more",
     },
     "fr": {
-        "track": "Piste",
+        "track": "Piste n°\xa0{number}",
         "probability": "Probabilité",
         "minutes": "Temps (min:s)",
         "hours": "Temps (h:min:s)",
         "no face": "aucun visage",
         "empty": "Aucun visage n’a été trouvé dans cet enregistrement",
-        "left out": "{total} pistes en tout, dont les {shown} vues le plus longtemps",
-        "smoothed": "moyenne mobile centrée sur {seconds:g} s",
+        "left out": "{total} pistes en tout\xa0; non montrées\xa0: {named}",
+        "more": "{named} et {count} autres",
     },
 }
 
@@ -72,7 +75,11 @@ class Trace(NamedTuple):
 
 
 def plot_timeline(
-    table: pd.DataFrame, out: Path, view: ViewOptions, title: str | None = None
+    table: pd.DataFrame,
+    out: Path,
+    view: ViewOptions,
+    title: str | None = None,
+    tracks: Sequence[int] = (),
 ) -> None:
     """Draw a timeline as PNG, SVG or PDF, as the suffix of ``out`` says.
 
@@ -81,18 +88,26 @@ def plot_timeline(
         out: The figure; replaced if it exists, and whole or absent.
         view: Language, style, and width in seconds of the moving average.
         title: Stands above the panels.
+        tracks: To show, at most ``MAX_PANELS``; empty are those seen longest.
 
     Raises:
+        OptionError: The timeline has no such track.
         OutputError: The suffix names another format, or the place cannot be written.
     """
-    save(draw_timeline(table, view, title), out)
+    save(draw_timeline(table, view, title, tracks), out)
 
 
-def draw_timeline(table: pd.DataFrame, view: ViewOptions, title: str | None = None) -> Figure:
+def draw_timeline(
+    table: pd.DataFrame,
+    view: ViewOptions,
+    title: str | None = None,
+    tracks: Sequence[int] = (),
+) -> Figure:
     """Draw a timeline as a figure that is bound to no window and to no global state."""
-    tracks = _longest_tracks(table)
-    figure = Figure(figsize=(9.0, _height_in(len(tracks) or 1)), layout="constrained")
-    if not tracks:
+    by_length = _by_length(table)
+    shown_tracks = _chosen(tracks, by_length)
+    figure = Figure(figsize=(9.0, _height_in(len(shown_tracks) or 1)), layout="constrained")
+    if not shown_tracks:
         figure.suptitle(_fitting(title), fontsize=11, parse_math=False)
         figure.text(0.5, 0.4, _WORDS[view.language]["empty"], ha="center", fontsize=10)
         return figure
@@ -101,17 +116,17 @@ def draw_timeline(table: pd.DataFrame, view: ViewOptions, title: str | None = No
     start_s, end_s, step_s = _time_span(table)
     thin_s = (end_s - start_s) / POINTS_PER_PANEL
     empty_spans = _spans_without_face(table, step_s, thin_s)
-    panels = figure.subplots(len(tracks), sharex=True, squeeze=False)[:, 0]
-    for axes, track in zip(panels, tracks, strict=True):
+    panels = figure.subplots(len(shown_tracks), sharex=True, squeeze=False)[:, 0]
+    for axes, track in zip(panels, shown_tracks, strict=True):
         rows = shown[shown["track"] == track]
         trace = trace_of(rows["time_s"], rows[[f"p_{name}" for name in emotions]], step_s, thin_s)
         axes.broken_barh(empty_spans, (0, 1), **_NO_FACE)
         _draw_trace(axes, trace, emotions, view.plot_style)
-        _label_panel(axes, f"{_WORDS[view.language]['track']} #{track}")
+        _label_panel(axes, track, view.language)
     _label_time(panels[-1], start_s, end_s, view.language)
     figure.supylabel(_WORDS[view.language]["probability"], fontsize=9)
     _add_legend(figure, emotions, view, title, with_no_face=bool(empty_spans))
-    _add_notes(figure, len(tracks), table["track"].nunique(), view)
+    _add_notes(figure, shown_tracks, by_length, view)
     return figure
 
 
@@ -157,11 +172,22 @@ def _thin(times: Values, values: Values, thin_s: float) -> tuple[Values, Values]
     return thin_times, np.add.reduceat(values, starts) / count[:, None]
 
 
-def _longest_tracks(table: pd.DataFrame) -> list[int]:
-    """Name the tracks with the most samples, at most ``MAX_PANELS``, in order of their numbers."""
+def _by_length(table: pd.DataFrame) -> list[int]:
+    """Name all tracks, those with the most samples first."""
     tracks, counts = np.unique(table["track"].dropna().to_numpy(int), return_counts=True)
-    longest = np.argsort(-counts, kind="stable")[:MAX_PANELS]
-    return sorted(tracks[longest].tolist())
+    longest_first: list[int] = tracks[np.argsort(-counts, kind="stable")].tolist()
+    return longest_first
+
+
+def _chosen(wanted: Sequence[int], by_length: Sequence[int]) -> list[int]:
+    """Name the tracks to show, in order of their numbers."""
+    for track in wanted:
+        if track not in by_length:
+            has = f"one from {min(by_length)} to {max(by_length)}" if by_length else "none"
+            raise OptionError(f"--track must be a track of the timeline, {has}, got {track}")
+    if len(set(wanted)) > MAX_PANELS:
+        raise OptionError(f"--track may be given {MAX_PANELS} times: a page holds no more")
+    return sorted(set(wanted) or by_length[:MAX_PANELS])
 
 
 def _time_span(table: pd.DataFrame) -> tuple[float, float, float]:
@@ -193,10 +219,11 @@ def _draw_trace(axes: Axes, trace: Trace, emotions: Sequence[str], style: PlotSt
         axes.fill_between(trace.times_s, top, color=color_of(emotion), linewidth=0)
 
 
-def _label_panel(axes: Axes, name: str) -> None:
+def _label_panel(axes: Axes, track: int, language: Language) -> None:
+    name = _WORDS[language]["track"].format(number=track)
     axes.set_title(name, loc="left", fontsize=9, pad=3)
     axes.set_ylim(0, 1)
-    axes.set_yticks([0, 0.5, 1], labels=["0", "0.5", "1"])
+    axes.set_yticks([0, 0.5, 1], labels=["0", decimal(0.5, language), "1"])
     plain_axes(axes)
 
 
@@ -205,11 +232,13 @@ def _label_time(axes: Axes, start_s: float, end_s: float, language: Language) ->
     hours = end_s >= 3600
     axes.set_xlim(start_s, end_s)
     axes.xaxis.set_major_locator(MultipleLocator(step_s))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda time_s, _: clock(time_s, hours, step_s)))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda time_s, _: clock(time_s, hours, step_s, language))
+    )
     axes.set_xlabel(_WORDS[language]["hours" if hours else "minutes"], fontsize=9)
 
 
-def clock(time_s: float, hours: bool, step_s: float = 1.0) -> str:
+def clock(time_s: float, hours: bool, step_s: float = 1.0, language: Language = "en") -> str:
     """Write a time as on a clock, with tenths of a second where the ticks are that near.
 
     >>> clock(75, hours=False), clock(3675, hours=True), clock(0.5, hours=False, step_s=0.5)
@@ -217,7 +246,7 @@ def clock(time_s: float, hours: bool, step_s: float = 1.0) -> str:
     """
     tenths = round(time_s * 10)
     minutes, seconds = divmod(tenths // 10, 60)
-    fraction = f".{tenths % 10}" if step_s < 1 else ""
+    fraction = f"{'.' if language == 'en' else ','}{tenths % 10}" if step_s < 1 else ""
     if not hours:
         return f"{minutes}:{seconds:02}{fraction}"
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}{fraction}"
@@ -250,12 +279,19 @@ def _fitting(title: str | None) -> str:
     return line if len(line) <= _TITLE_LENGTH else f"{line[:48]} ... {line[-27:]}"
 
 
-def _add_notes(figure: Figure, shown: int, total: int, view: ViewOptions) -> None:
+def _add_notes(
+    figure: Figure, shown: Sequence[int], by_length: Sequence[int], view: ViewOptions
+) -> None:
     """Say under the panels what a reader cannot see: tracks left out, and smoothing."""
     words = _WORDS[view.language]
-    notes = [words["left out"].format(shown=shown, total=total)] if total > shown else []
+    notes = []
+    if left_out := [track for track in by_length if track not in shown]:
+        named = ", ".join(f"#{track}" for track in sorted(left_out[:_MOST_NAMED]))
+        if more := len(left_out[_MOST_NAMED:]):
+            named = words["more"].format(named=named, count=more)
+        notes.append(words["left out"].format(total=len(by_length), named=named))
     if view.smooth_s:
-        notes.append(words["smoothed"].format(seconds=view.smooth_s))
+        notes.append(smoothed(view.smooth_s, view.language))
     if notes:
         figure.supxlabel("; ".join(notes), x=0.99, ha="right", fontsize=8, color=QUIET)
 

@@ -1,5 +1,7 @@
 """Numbers as people say them."""
 
+from fer_video.labels import Language
+
 
 def counted(number: int, noun: str) -> str:
     """Say how many.
@@ -43,3 +45,31 @@ def clock(seconds: float) -> str:
     """
     minutes, left_s = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{left_s:02}"
+
+
+def decimal(number: float, language: Language) -> str:
+    """Write a number in as few digits as it needs, with the language's decimal mark.
+
+    >>> decimal(0.5, "en"), decimal(0.5, "fr"), decimal(2.0, "fr")
+    ('0.5', '0,5', '2')
+    """
+    return f"{number:g}" if language == "en" else f"{number:g}".replace(".", ",")
+
+
+def percent(share: float, language: Language) -> str:
+    """Write a share of 1 in percent, as the language does.
+
+    >>> percent(0.873, "en"), percent(0.873, "fr")
+    ('87%', '87\\xa0%')
+    """
+    return f"{share:.0%}" if language == "en" else f"{100 * share:.0f}\xa0%"
+
+
+def smoothed(seconds: float, language: Language) -> str:
+    """Say that what is shown is a moving average.
+
+    >>> smoothed(0.5, "fr")
+    'moyenne mobile centrée sur 0,5 s'
+    """
+    words = "centred moving average over" if language == "en" else "moyenne mobile centrée sur"
+    return f"{words} {decimal(seconds, language)} s"

@@ -66,7 +66,7 @@ def test_one_recording_with_everything(consult: Path, tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         f"wrote {timeline}, {video}, {plot}",
-        "  saw up to 2 people at once (2 tracks) in 0.8 s, 5 frames, 0 without a face",
+        "  saw up to 2 faces at once (2 tracks) in 0.8 s, 5 frames, 0 without a face",
     ]
     assert files(tmp_path) == ["p.png", "t.csv", "t.csv.json", "v.mp4"]
 

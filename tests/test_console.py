@@ -32,10 +32,10 @@ def summary(
 @pytest.mark.parametrize(
     ("found", "line"),
     [
-        (summary(), "saw 1 person (1 track) in 12.0 s, 300 frames, 4 without a face"),
+        (summary(), "saw one face at a time (1 track) in 12.0 s, 300 frames, 4 without a face"),
         (
             summary(faces=2, tracks=5),
-            "saw up to 2 people at once (5 tracks) in 12.0 s, 300 frames, 4 without a face",
+            "saw up to 2 faces at once (5 tracks) in 12.0 s, 300 frames, 4 without a face",
         ),
         (summary(faces=0, tracks=0), "saw no face in 12.0 s, 300 frames"),
     ],

@@ -1,5 +1,7 @@
 """What is drawn for a face: where it stands, what it says, and what it leaves alone."""
 
+from collections.abc import Sequence
+
 import av
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from fer_video.canvas import Canvas, plane
 from fer_video.colors import color_of
 from fer_video.labels import EMOTIONS, Language
-from fer_video.overlay import Face, Overlay, font, percent
+from fer_video.overlay import Face, Overlay, font
 from fer_video.types import Box
 
 HAPPY = (0.0, 0.0, 0.05, 0.8, 0.1, 0.0, 0.05)
@@ -17,13 +19,22 @@ def face(box: Box, track: int = 0, emotion: str = "happy") -> Face:
     return Face(box, track, emotion, 0.8, HAPPY)
 
 
-def drawn(*faces: Face, size_px: tuple[int, int] = (640, 360), language: Language = "en"):
+def drawn(
+    *faces: Face, size_px: tuple[int, int] = (640, 360), language: Language = "en", note: str = ""
+) -> np.ndarray:
     """Draw faces on a gray picture; return it as RGB."""
+    return drawn_on(Overlay(size_px, EMOTIONS, language, note), faces, size_px)
+
+
+def drawn_on(
+    overlay: Overlay, faces: Sequence[Face], size_px: tuple[int, int] = (640, 360)
+) -> np.ndarray:
+    """Draw the faces of the next picture, a gray one."""
     frame = av.VideoFrame(*size_px, "yuv420p")
     for index in range(3):
         plane(frame, index)[:] = 128
     canvas = Canvas(frame)
-    Overlay(size_px, EMOTIONS, language).draw(canvas, faces)
+    overlay.draw(canvas, faces)
     return canvas.frame.to_ndarray(format="rgb24").astype(int)
 
 
@@ -78,6 +89,49 @@ def test_the_panel_hides_no_other_face() -> None:
     assert not changed(rgb)[110:210, 320:400].any()
 
 
+def test_the_panel_makes_room_for_the_label_of_another_face() -> None:
+    other = Box(310, 228, 410, 340)  # its label would hide the last bar
+    rgb = drawn(face(Box(200, 100, 300, 220)), face(other, track=1))
+    assert not changed(rgb)[110:200, 320:400].any()
+
+
+def test_the_panel_begins_with_the_number_of_its_track_in_the_colour_of_its_label() -> None:
+    rgb = drawn(face(Box(200, 100, 300, 220), track=7))
+    expected = list(bytes.fromhex(color_of("happy")[1:]))
+    assert rgb[101, 308].tolist() == pytest.approx(expected, abs=12)
+    other = drawn(face(Box(200, 100, 300, 220), track=1))
+    assert changed(other[100:114, 306:330] - rgb[100:114, 306:330]).any()
+
+
+def test_a_panel_does_not_tremble_with_its_face() -> None:
+    overlay = Overlay((640, 360), EMOTIONS, "en")
+
+    def has_panel(height: int) -> bool:
+        rgb = drawn_on(overlay, [face(Box(200, 100, 300, 100 + height))])
+        return bool(changed(rgb)[110, 310])
+
+    assert [has_panel(height) for height in (70, 100, 70, 60, 70)] == [
+        False, True, True, False, False,
+    ]  # fmt: skip
+
+
+def test_a_panel_stays_on_its_side_until_it_would_hide_much() -> None:
+    overlay = Overlay((640, 360), EMOTIONS, "en")
+
+    def is_right(other_left: int) -> bool:
+        other = Box(other_left, 100, other_left + 100, 220)
+        rgb = drawn_on(overlay, [face(Box(250, 100, 350, 220)), face(other, track=1)])
+        return bool(changed(rgb)[190, 356])
+
+    assert [is_right(left) for left in (500, 465, 420, 465)] == [True, True, False, False]
+
+
+def test_a_note_stands_in_the_lower_left_corner() -> None:
+    rgb = drawn(note="moyenne mobile centrée sur 0,5 s")
+    assert changed(rgb)[-12:-2, 4:100].all(axis=0).any()
+    assert not changed(rgb)[:330].any()
+
+
 def test_a_face_much_smaller_than_a_panel_has_a_label_only() -> None:
     rgb = drawn(face(Box(200, 100, 230, 130)))
     assert not changed(rgb)[140:].any()
@@ -89,10 +143,6 @@ def test_label_and_panel_are_in_the_language_asked_for() -> None:
     longer_px = changed(french)[90].sum() - changed(english)[90].sum()
     assert longer_px > 20  # "tristesse" for "sad"
     assert changed(french)[104:200].sum() > changed(english)[104:200].sum()
-
-
-def test_percent_is_spaced_as_the_language_does() -> None:
-    assert (percent(0.87, "en"), percent(0.87, "fr")) == ("87%", "87\xa0%")
 
 
 def test_the_font_has_accents() -> None:

@@ -10,7 +10,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from fer_video.colors import EMOTION_COLORS, color_of
-from fer_video.errors import OutputError
+from fer_video.errors import OptionError, OutputError
 from fer_video.labels import EMOTIONS
 from fer_video.options import ViewOptions
 from fer_video.plot import POINTS_PER_PANEL, draw_timeline, plot_timeline, trace_of
@@ -132,7 +132,29 @@ def test_of_many_tracks_the_longest_are_shown_and_the_figure_says_so() -> None:
     figure = draw_timeline(timeline(spans, 34, fps=5), ViewOptions())
     titles = [axes.get_title("left") for axes in figure.axes]
     assert titles == [f"Track #{track}" for track in range(1, 24, 2)]
-    assert "30 tracks in all; the 12 seen longest are shown" in texts(figure)
+    left_out = "#0, #2, #4, #6, #8, #10, #12, #25, #27, #29 and 8 more"
+    assert f"30 tracks in all; not shown: {left_out}" in texts(figure)
+
+
+def test_tracks_that_are_named_are_shown_and_the_others_told() -> None:
+    table = timeline({track: [(track, track + 1)] for track in range(4)}, 5, fps=5)
+    figure = draw_timeline(table, ViewOptions(), tracks=[3, 1, 3])
+    assert [axes.get_title("left") for axes in figure.axes] == ["Track #1", "Track #3"]
+    assert "4 tracks in all; not shown: #0, #2" in texts(figure)
+
+
+def test_a_track_that_is_not_there_is_refused_with_those_that_are(tmp_path) -> None:
+    table = timeline({0: [(0, 1)], 7: [(0, 1)]}, 2)
+    with pytest.raises(
+        OptionError, match="must be a track of the timeline, one from 0 to 7, got 5"
+    ):
+        plot_timeline(table, tmp_path / "t.png", ViewOptions(), tracks=[5])
+    with pytest.raises(OptionError, match="a track of the timeline, none, got 0"):
+        draw_timeline(timeline({}, 2), ViewOptions(), tracks=[0])
+    many = timeline({track: [(0, 1)] for track in range(13)}, 2)
+    with pytest.raises(OptionError, match="may be given 12 times"):
+        draw_timeline(many, ViewOptions(), tracks=range(13))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_recording_without_a_face_gives_a_figure_that_says_so() -> None:
@@ -143,9 +165,13 @@ def test_a_recording_without_a_face_gives_a_figure_that_says_so() -> None:
 
 def test_all_words_are_french_when_asked() -> None:
     view = ViewOptions(language="fr", smooth_s=0.5, plot_style="lines")
-    shown = texts(draw_timeline(timeline({0: [(0, 2)]}, 4), view))
-    for word in ("Piste #0", "dégoût", "Probabilité", "Temps (min:s)", "aucun visage", "mobile"):
+    figure = draw_timeline(timeline({0: [(0, 2)]}, 4), view)
+    figure.draw_without_rendering()
+    shown = texts(figure)
+    for word in ("Piste n°\xa00", "dégoût", "Probabilité", "Temps (min:s)", "aucun visage",
+                 "moyenne mobile centrée sur 0,5 s", "0:00,5"):  # fmt: skip
         assert word in shown
+    assert "0.5" not in shown
 
 
 def test_lines_are_drawn_in_the_colours_of_their_emotions() -> None:

@@ -269,6 +269,14 @@ def plot(
     language: Lang = ViewOptions.language,
     smooth_s: Smooth = ViewOptions.smooth_s,
     style: Style = ViewOptions.plot_style,
+    tracks: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--track",
+            help="Number of a track to show; give it again for more.",
+            show_default="the 12 seen longest",
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Draw a timeline: one panel per track over time."""
@@ -280,7 +288,7 @@ def plot(
 
     check_output(out, "plot", force, inputs=[timeline])
     table = read_timeline(timeline)
-    plot_timeline(table, out, view, title=next(iter(table["recording"]), None))
+    plot_timeline(table, out, view, next(iter(table["recording"]), None), tracks or ())
     typer.echo(f"wrote {one_line(out)}")
 
 

@@ -104,7 +104,7 @@ MinIou = Annotated[
     float, typer.Option("--min-iou", help="Overlap that makes two boxes the same face.")
 ]
 MaxGap = Annotated[
-    float, typer.Option("--max-gap", help="Seconds a face may be lost and keep its identity.")
+    float, typer.Option("--max-gap", help="Seconds a face may be lost and keep its track.")
 ]
 Model = Annotated[
     str,
