@@ -119,11 +119,12 @@ def _asked_span_s(table: pd.DataFrame) -> tuple[float | None, float | None]:
 
 
 def _check_boxes(sampled: Sampled, source: Recording, recording: Path) -> None:
-    # a face at the edge may reach out of the picture, but its middle does not
+    # most of a face at the edge may lie outside the picture, but not all of it
     width, height = source.info.width_px, source.info.height_px
     for face in chain.from_iterable(sampled.values()):
-        x, y = face.box.centre
-        if not (0 <= x <= width and 0 <= y <= height):
+        left, top, right, bottom = face.box
+        if right <= 0 or bottom <= 0 or left >= width or top >= height:
+            x, y = face.box.centre
             raise DataError(
                 recording,
                 f"the timeline is not of this recording: it has a face at ({x:.0f}, {y:.0f}) px, "

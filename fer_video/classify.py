@@ -26,6 +26,8 @@ from fer_video.types import (
 
 _FRAMES_PER_CROP = 4
 """Frames that may wait, as a multiple of the batch: a faceless hour must not hold up a face."""
+_LONGEST_WAIT_S = 10.0
+"""Of recording, for the same reason where samples are far apart."""
 
 
 class Classifier(Protocol):
@@ -194,7 +196,11 @@ def classify(
     for frame in frames:
         waiting.append(frame)
         crops += frame.crops
-        while len(crops) >= batch_size or len(waiting) > _FRAMES_PER_CROP * batch_size:
+        while (
+            len(crops) >= batch_size
+            or len(waiting) > _FRAMES_PER_CROP * batch_size
+            or (crops and frame.time_s - waiting[0].time_s >= _LONGEST_WAIT_S)
+        ):
             answers.extend(classifier(np.stack(crops[:batch_size])))
             del crops[:batch_size]
             yield from _answered(waiting, answers)

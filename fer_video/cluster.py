@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fer_video.errors import ClusterError, MissingExtra, OptionError
+from fer_video.errors import ClusterError, MissingExtra, OptionError, reason_of
 from fer_video.events import Job
 from fer_video.nodes import Needs, lack_of, needs_of, unfit
 from fer_video.options import DeviceChoice, WorkOptions
@@ -101,7 +101,7 @@ def _check_listening(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise ClusterError(
             f"nothing answers at {address} ({reason}): see `ray status` there"
         ) from None

@@ -16,7 +16,7 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from fer_video.addresses import without_secrets
-from fer_video.errors import DAMAGED, VideoError
+from fer_video.errors import DAMAGED, VideoError, reason_of
 from fer_video.files import being_read
 from fer_video.headers import EBML, MP4_BOXES, duration_from_header_s
 from fer_video.options_limits import USUAL_LIMITS, LimitOptions
@@ -157,7 +157,7 @@ def check_local(path: Path) -> None:
             raise VideoError(without_secrets(str(path)), reason) from error
         raise VideoError(path, "no such file") from error
     except OSError as error:
-        raise VideoError(path, (error.strerror or str(error)).lower()) from error
+        raise VideoError(path, reason_of(error)) from error
     if not stat.S_ISREG(mode):
         raise VideoError(path, "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
 

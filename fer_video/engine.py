@@ -24,8 +24,10 @@ class Engine(Protocol):
     shared_out: str
     """How recordings are shared out, for people: ``2 at a time``."""
 
-    def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Event]:
+    def run(self, work: Work, jobs: Iterable[Job]) -> Generator[Event]:
         """Do every job; the events of one recording keep their order.
+
+        Whoever leaves early has to close it, or processes go on without them.
 
         Raises:
             FerVideoError: Of a kind that every other recording would meet, too.

@@ -118,7 +118,16 @@ def cannot_write(path: Path | str, error: OSError) -> OutputError:
         return DiskFull(path, "the disk is full: make room, and the same command goes on")
     if error.errno == errno.ENOENT:
         return OutputError(path, "its folder was removed while it was written")
-    return OutputError(path, (error.strerror or str(error)).lower())
+    return OutputError(path, reason_of(error))
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Give what the system says is wrong, to stand within a sentence.
+
+    >>> reason_of(PermissionError(13, "Permission denied"))
+    'permission denied'
+    """
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 class SomeFailed(FerVideoError):

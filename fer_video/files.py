@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from fer_video.errors import OutputError, VideoError, cannot_write
+from fer_video.errors import OutputError, VideoError, cannot_write, reason_of
 
 T = TypeVar("T")
 Kind = Literal["timeline", "video", "plot", "report"]
@@ -96,7 +96,7 @@ def check_exists(path: Path) -> None:
         reason = "it is a link to a file that is gone" if path.is_symlink() else "no such file"
         raise VideoError(path, reason) from error
     except (OSError, ValueError) as error:  # a ValueError where there is a zero in the name
-        raise VideoError(path, _reason(error)) from error
+        raise VideoError(path, reason_of(error)) from error
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def being_read(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise VideoError(path, "it went away while it was read") from error
     except OSError as error:
-        raise VideoError(path, _reason(error)) from error
+        raise VideoError(path, reason_of(error)) from error
 
 
 def unfinished_folder(parent: Path, work: str) -> Path:
@@ -182,6 +182,9 @@ def check_output(path: Path, kind: Kind, force: bool, inputs: Iterable[Path]) ->
         OutputError: Its suffix does not fit, it is one of the inputs or a folder, it exists and
             ``force`` is false, or it lies where nothing can be written.
     """
+    if os.path.isdir(path):  # which bears a folder that may not be looked into
+        example = path / f"{kind}{_SUFFIXES[kind][0]}"
+        raise OutputError(path, f"it is a folder; name a file in it, as {example}")
     check_suffix(path, kind)
     used = {os.path.realpath(source) for source in inputs}
     _check_place(path, force, used)
@@ -194,7 +197,7 @@ def _check_place(path: Path, force: bool, used: Collection[str]) -> None:
         path.lstat()
     except OSError as error:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):  # which come to it below
-            raise OutputError(path, _reason(error)) from error
+            raise OutputError(path, reason_of(error)) from error
     # unlike Path.resolve, realpath bears links that lead in a circle
     if os.path.realpath(path) in used:
         raise OutputError(path, "it is read by this very command; name another file")
@@ -204,9 +207,9 @@ def _check_place(path: Path, force: bool, used: Collection[str]) -> None:
         raise OutputError(path, "it exists; use --force to replace it")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir():
-        raise OutputError(path, f"{folder} is a file, not a folder")
+        raise OutputError(path, f"{folder.name} is a file, not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(path, f"the folder {folder} may not be written to")
+        raise OutputError(path, f"the folder {folder.name or folder} may not be written to")
 
 
 def state_of(path: Path) -> tuple[int, int, int]:
@@ -248,7 +251,3 @@ class Fingerprint:
     size_bytes: int
     sha256: str
     """Of its content, in hexadecimal."""
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

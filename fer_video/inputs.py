@@ -8,10 +8,11 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from fer_video import stores
 from fer_video.addresses import Place, place_of
-from fer_video.errors import OptionError, OutputError, VideoError, one_line
+from fer_video.errors import OptionError, OutputError, VideoError, one_line, reason_of
 from fer_video.files import as_text, check_exists
 from fer_video.lists import lines_of
 from fer_video.stores import Stored
@@ -141,9 +142,9 @@ def _found_below(folder: Path, out: Place) -> Iterator[Source]:
         raise VideoError(folder, "no recording lies in or below this folder")
 
 
-def _raise_unreadable(error: OSError) -> None:
+def _raise_unreadable(error: OSError) -> NoReturn:
     """Stop at a folder that cannot be read, which ``os.walk`` would pass over in silence."""
-    raise VideoError(Path(error.filename), (error.strerror or str(error)).lower()) from error
+    raise VideoError(Path(error.filename), reason_of(error)) from error
 
 
 def _matching(pattern: Path, out: Place) -> Iterator[Source]:
@@ -154,8 +155,11 @@ def _matching(pattern: Path, out: Place) -> Iterator[Source]:
     if rest[-1] == "**":  # only folders before Python 3.13
         rest = (*rest, "*")
     try:
+        _require_readable(base, rest)
         # pathlib's ** follows no links, which may lead in a circle
         matches = sorted(base.glob("/".join(rest)))
+    except OSError as error:
+        _raise_unreadable(error)
     except (ValueError, NotImplementedError) as error:
         raise OptionError(f"{one_line(pattern)} is no pattern: {error}") from error
     recordings = [
@@ -164,6 +168,18 @@ def _matching(pattern: Path, out: Place) -> Iterator[Source]:
     if not recordings:
         raise VideoError(pattern, "no recording matches this pattern")
     yield from (_source(path, base) for path in recordings)
+
+
+def _require_readable(base: Path, rest: Sequence[str]) -> None:
+    """Look into each folder that a pattern goes through, since ``glob`` passes over failures.
+
+    Raises:
+        OSError: One cannot be read.
+    """
+    for n_parts in range(len(rest)):
+        for folder in base.glob("/".join(rest[:n_parts])) if n_parts else [base]:
+            if folder.is_dir() and all(map(_is_shown, folder.relative_to(base).parts)):
+                os.scandir(folder).close()
 
 
 def _counts(below: Path, base: Path, out: Place) -> bool:
@@ -229,7 +245,7 @@ def _renamed(source: Source, folder: Path) -> Source:
 
 
 def _distinct(found: Iterable[Source]) -> list[Source]:
-    """Keep each recording once, by the longest of its names, and refuse a name used twice."""
+    """Keep each recording once, by the deepest of its names, and refuse a name used twice."""
     by_identity: dict[str, Source] = {}
     for source in found:
         known = by_identity.get(source.identity, source)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_video.errors import VideoError
+from fer_video.errors import VideoError, reason_of
 from fer_video.files import check_exists
 
 _MOST_BYTES = 16 * 2**20
@@ -25,7 +25,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
         with path.open("rb") as file:
             text = file.read(_MOST_BYTES).decode("utf-8-sig")
     except OSError as error:
-        raise VideoError(path, (error.strerror or str(error)).lower()) from error
+        raise VideoError(path, reason_of(error)) from error
     except UnicodeDecodeError as error:
         raise VideoError(path, f"it is not UTF-8 text (byte {error.start}): save it so") from error
     # not splitlines: a name may hold characters that it takes for the end of a line

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from fer_video.errors import DataError, cannot_write
+from fer_video.errors import DataError, cannot_write, reason_of
 
 T = TypeVar("T")
 
@@ -137,7 +137,7 @@ def read(path: Path) -> Iterator[Run | Attempt | None]:
                 if not line.isspace():
                     yield _entry(line)
     except OSError as error:
-        raise DataError(path, (error.strerror or str(error)).lower()) from error
+        raise DataError(path, reason_of(error)) from error
 
 
 def attempts(path: Path) -> dict[str, Attempt]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_video import __version__, stores, weights
-from fer_video.errors import ClusterError, FerVideoError, OutputError
+from fer_video.errors import ClusterError, FerVideoError, OutputError, reason_of
 from fer_video.events import Job
 from fer_video.files import temporary_name
 from fer_video.provenance import REVISION
@@ -95,7 +95,7 @@ def _write(mark: Path, text: str) -> None:
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.write_text(text)
     except OSError as error:
-        raise OutputError(mark.parent, (error.strerror or str(error)).lower()) from error
+        raise OutputError(mark.parent, reason_of(error)) from error
 
 
 def lack_of(needs: Needs) -> str:
@@ -157,7 +157,7 @@ def _lacks_results(needs: Needs) -> str:
         with tempfile.TemporaryFile(dir=folder):
             return ""
     except OSError as error:
-        return f"it cannot write to {folder}: {(error.strerror or str(error)).lower()}"
+        return f"it cannot write to {folder}: {reason_of(error)}"
 
 
 def _lacks_store(needs: Needs) -> str:

@@ -155,7 +155,7 @@ class WorkOptions:
     """HOST:PORT of the cluster; ``auto`` is the one that this machine is part of. Empty likewise,
     or one that is started on this machine alone where there is none."""
     jobs: int = 0
-    """Recordings at a time, each in a process of its own; 0 is what cores and memory allow."""
+    """Recordings at a time, each in another process; 0 is what cores and memory allow."""
     max_memory_gb: float = 4.0
     """Resident memory of one process, in 10^9 bytes."""
     max_cpu_hours: float = 24.0

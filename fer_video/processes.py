@@ -1,4 +1,4 @@
-"""The engine of one machine: each recording in a child process that is watched.
+"""The engine of one machine: recordings in child processes that are watched.
 
 Recordings come from strangers. A decoder that crashes, hangs or eats the memory takes its process
 with it and costs one recording. Frames never cross between processes; jobs and events do.
@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -42,7 +42,7 @@ def processes_for(options: WorkOptions, n_recordings: int) -> int:
 
 
 class ProcessEngine:
-    """Some recordings at a time, each in a process of its own.
+    """Some recordings at a time, each in another process.
 
     Ctrl-C or SIGTERM lets the work keep what it has and ends the run, a second one ends it at once.
     """
@@ -52,7 +52,7 @@ class ProcessEngine:
         self._n_processes = n_processes
         self._options = options
 
-    def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Event]:
+    def run(self, work: Work, jobs: Iterable[Job]) -> Generator[Event]:
         """Start the jobs in order; see ``Engine``.
 
         A process that was killed from outside, as an exhausted machine does, is followed by a

@@ -5,8 +5,10 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 _NOISE = re.compile(
     rb"^(WARNING: All log messages before absl::InitializeLog"  # always followed by an I or W
@@ -24,21 +26,70 @@ _NOISE = re.compile(
 
 @contextmanager
 def quiet_startup() -> Iterator[None]:
-    """Hold stderr back, below Python, and pass on at the end all but known start-up noise."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
-        stderr = os.dup(2)
-        os.dup2(held.fileno(), 2)
+    """Hold stderr back, below Python, and pass on at the end all but known start-up noise.
+
+    Threads may overlap: the first holds it back, the last passes it on. Where there is no stderr,
+    or no room to hold what comes, all is as if this were not there.
+    """
+    _STDERR.hold()
+    try:
+        yield
+    finally:
+        _STDERR.release()
+
+
+class _Stderr:
+    """The process's stderr, of which there is one for all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_users = 0
+        self._held: IO[bytes] | None = None
+        self._stderr = -1
+
+    def hold(self) -> None:
+        with self._lock:
+            self._n_users += 1
+            if self._n_users == 1:
+                self._begin()
+
+    def release(self) -> None:
+        with self._lock:
+            self._n_users -= 1
+            if not self._n_users and self._held is not None:
+                self._end(self._held)
+
+    def _begin(self) -> None:
+        _flush()
         try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
+            self._stderr = os.dup(2)
+        except OSError:  # it is closed
+            return
+        try:
+            self._held = tempfile.TemporaryFile()  # noqa: SIM115  # closed at the end
+        except OSError:  # the disk is full, or there is no folder for it
+            os.close(self._stderr)
+            return
+        os.dup2(self._held.fileno(), 2)
+
+    def _end(self, held: IO[bytes]) -> None:
+        _flush()
+        os.dup2(self._stderr, 2)
+        os.close(self._stderr)
+        self._held = None
+        with held:
             held.seek(0)
             real = b"".join(line for line in held if line.strip() and not _NOISE.match(line))
-            if real:
-                os.write(2, real)
+        if real:
+            os.write(2, real)
+
+
+_STDERR = _Stderr()
+
+
+def _flush() -> None:
+    if sys.stderr is not None:  # as it is where the program was started without one
+        sys.stderr.flush()
 
 
 @contextmanager

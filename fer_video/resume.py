@@ -102,7 +102,7 @@ def _kept_timeline(job: Job, model: ModelSpec) -> Generator[None, None, tuple[Pr
     try:
         made = read_provenance(path)
         _check_made(made, job, model)
-        timeline = yield from _output(path, work_of(made))
+        timeline = yield from _output(path, timeline_of(made, path))
         if earlier and earlier.made_from == timeline.made_from and earlier != timeline:
             raise _Untrue(_DAMAGED)
         if earlier == timeline:
@@ -220,7 +220,8 @@ def made_of(
     source, model = provenance["source"], provenance["model"]
     outputs: dict[str, Output] = dict(kept.items())
     if "timeline" not in outputs:
-        outputs["timeline"] = yield from _output(job.timeline, work_of(provenance))
+        made_from = timeline_of(provenance, job.timeline)
+        outputs["timeline"] = yield from _output(job.timeline, made_from)
     for path, kind in job.outputs.items():
         if kind not in outputs:
             made_from = drawing_of(kind, outputs["timeline"], job.output.view)
@@ -230,13 +231,12 @@ def made_of(
     )
 
 
-def work_of(made: Provenance) -> str:
-    """Digest of what decides the rows of a timeline."""
+def timeline_of(made: Provenance, path: Path) -> str:
+    """Digest of what decides the content of a timeline: its rows, and their format."""
     model = made["model"]
     options = options_digest(_recorded(made["options"]))
-    return _digest(
-        [made["revision"], made["source"]["sha256"], model["sha256"], model["lite_sha256"], options]
-    )
+    rows = [made["revision"], made["source"]["sha256"], model["sha256"], model["lite_sha256"]]
+    return _digest([*rows, options, path.suffix])
 
 
 def drawing_of(kind: Kind, timeline: Output, view: ViewOptions) -> str:

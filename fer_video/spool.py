@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_video.errors import MissingExtra, OutputError, VideoError
+from fer_video.errors import MissingExtra, OutputError, VideoError, reason_of
 from fer_video.events import Job, Remote
 from fer_video.files import remove_leftovers
 from fer_video.options import SpoolOptions
@@ -62,7 +62,7 @@ def take_room(job: Job, remote: Remote) -> Generator[None, None, "FileLock"]:
             yield
             time.sleep(_TRY_AGAIN_S)
     except OSError as error:
-        raise OutputError(remote.copies.parent, (error.strerror or str(error)).lower()) from error
+        raise OutputError(remote.copies.parent, reason_of(error)) from error
     return held
 
 

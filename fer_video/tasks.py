@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,7 +71,7 @@ class ClusterEngine:
         self._share = share
         self._lost: Counter[str] = Counter()
 
-    def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Event]:
+    def run(self, work: Work, jobs: Iterable[Job]) -> Generator[Event]:
         """Hand out the jobs in order.
 
         A recording whose machine died is handed out again, the next one to begin. One whose process

@@ -136,7 +136,7 @@ def smooth(table: pd.DataFrame, seconds: float) -> pd.DataFrame:
     """Average the probabilities of each track over a centred window; a view, never stored.
 
     Args:
-        table: A timeline.
+        table: A timeline, or several as one table.
         seconds: Width of the window; 0 returns the table as it is. A window never reaches over
             a gap that is longer than itself, since it has no samples there.
 
@@ -145,10 +145,11 @@ def smooth(table: pd.DataFrame, seconds: float) -> pd.DataFrame:
     """
     if seconds <= 0:
         return table
-    columns = [f"p_{emotion}" for emotion in emotions_of(table)]
-    smoothed = table.copy()
-    smoothed.attrs = table.attrs
-    for _, rows in table.dropna(subset=["track"]).groupby("track", sort=False):
+    emotions = emotions_of(table)
+    columns = [f"p_{emotion}" for emotion in emotions]
+    smoothed = table.reset_index(drop=True)  # whose labels may be those of several tables
+    seen = smoothed.dropna(subset=["track"])
+    for _, rows in seen.groupby(["recording", "track"], sort=False):
         time_s = rows["time_s"].to_numpy()
         first = np.searchsorted(time_s, time_s - seconds / 2, side="left")
         stop = np.searchsorted(time_s, time_s + seconds / 2, side="right")
@@ -156,8 +157,9 @@ def smooth(table: pd.DataFrame, seconds: float) -> pd.DataFrame:
         mean = (sums[stop] - sums[first]) / (stop - first)[:, np.newaxis]
         smoothed.loc[rows.index, columns] = mean.astype(np.float32)
         smoothed.loc[rows.index, "confidence"] = mean.max(axis=1).astype(np.float32)
-        top = np.array(emotions_of(table), dtype=object)[mean.argmax(axis=1)]
+        top = np.array(emotions, dtype=object)[mean.argmax(axis=1)]
         smoothed.loc[rows.index, "emotion"] = top
+    smoothed.index, smoothed.attrs = table.index, table.attrs
     return smoothed
 
 

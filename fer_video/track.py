@@ -130,6 +130,7 @@ class _Tracks:
         self._options = options
         self._min_score = min_score
         self._alive = {track.track_id: track for track in (after.alive if after else ())}
+        self._key_time_s = after.key_time_s if after else 0.0
         self._next_id = after.next_id if after else 0
 
     def end_all(self) -> None:
@@ -149,7 +150,9 @@ class _Tracks:
             Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box",
             ECCV 2022, for the second pass with weak detections.
         """
-        oldest_s = time_s - self._options.max_gap_s
+        # no face is lost between two key frames, however far apart they are
+        oldest_s = min(time_s - self._options.max_gap_s, self._key_time_s)
+        self._key_time_s = time_s
         self._alive = {one.track_id: one for one in self._alive.values() if one.time_s >= oldest_s}
         free = list(self._alive.values())
         strong = [face for face in faces if face.score >= self._min_score]

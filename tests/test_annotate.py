@@ -41,14 +41,15 @@ def timeline(
             inside = start_s <= one.time_s < (end_s or np.inf)
             if one.index % every or not inside:
                 continue
-            row: dict[str, object] = {"pts": one.pts, "time_s": one.time_s, "track": None}
+            row: dict[str, object] = {"recording": path.name, "pts": one.pts}
+            row |= {"time_s": one.time_s, "track": None}
             box = FACE if faces is None else faces.get(one.index)
             if box:
                 row |= {"track": 0, "emotion": emotion, "confidence": 0.9, **box._asdict()}
                 row |= {f"p_{name}": 0.9 if name == emotion else 0.1 / 6 for name in EMOTIONS}
             rows.append(row)
     columns = ["emotion", "confidence", *Box._fields, *(f"p_{name}" for name in EMOTIONS)]
-    table = pd.DataFrame(rows).reindex(columns=["pts", "time_s", "track", *columns])
+    table = pd.DataFrame(rows).reindex(columns=["recording", "pts", "time_s", "track", *columns])
     table.attrs["provenance"] = {"options": {"sample": {"start_s": start_s, "end_s": end_s}}}
     return table.astype({"track": "Int32"})
 
@@ -149,6 +150,13 @@ def test_real_recordings_keep_their_frame_times(recordings, tmp_path: Path, name
         times = [one.time_s for one in recording.pictures() if one.time_s < 1.5]
     shown = [time for time, _ in pictures(out)]
     assert np.diff(shown).tolist() == pytest.approx(np.diff(times).tolist(), abs=1e-6)
+
+
+def test_a_face_of_which_most_lies_outside_the_picture_is_drawn(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "talk.mp4", steady(2), still)
+    leaving = Box(100, 200, 200, 320)  # its middle is below the lower edge
+    shown = pictures(write(source, timeline(source, faces={0: leaving, 1: leaving})))
+    assert has_box(shown[0][1], Box(100, 200, 200, 240))
 
 
 def test_the_timeline_of_another_recording_is_refused_before_work_begins(tmp_path: Path) -> None:

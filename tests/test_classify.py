@@ -142,6 +142,13 @@ def test_a_face_does_not_wait_for_a_faceless_hour_to_end() -> None:
     assert counting.sizes == [1]
 
 
+def test_a_face_does_not_wait_where_samples_are_far_apart() -> None:
+    counting, taken = Counting(), []
+    frames = (taken.append(n) or cropped(1, time_s=4.0 * n) for n in range(1000))
+    next(classify(frames, counting, 8))
+    assert (len(taken), counting.sizes) == (4, [4])
+
+
 def test_a_gpu_that_is_not_there_is_refused_with_the_remedy() -> None:
     if keras.distribution.list_devices("gpu"):
         pytest.skip("there is one")

@@ -372,6 +372,24 @@ def test_an_existing_result_is_replaced_by_force(faceless: Path) -> None:
     assert len(read_timeline(timeline)) == 10
 
 
+def test_an_error_that_nobody_foresaw_ends_the_command_and_its_processes(faceless: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "fer_video", "analyze", str(faceless), "--force"]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=60)  # fmt: skip
+    assert done.returncode not in (0, None)
+    assert "No space left on device" in done.stderr
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped(faceless: Path) -> None:
+    recording = faceless.rename(faceless.with_name("é中.mp4"))
+    words = [sys.executable, "-m", "fer_video", "analyze", str(recording)]
+    done = subprocess.run(words, env=os.environ | {"PYTHONIOENCODING": "ascii"},
+                          capture_output=True, text=True, timeout=60)  # fmt: skip
+    assert done.returncode == 0
+    assert r"\xe9\u4e2d.parquet" in done.stdout
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
 def test_ctrl_c_leaves_no_partial_output(consult: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -76,6 +76,20 @@ def test_a_folder_that_cannot_be_read_is_not_passed_over(here: Path, monkeypatch
     assert text.endswith(": file name too long")
 
 
+def test_a_pattern_does_not_pass_over_a_folder_that_cannot_be_read(monkeypatch) -> None:
+    make("rec/a/1.mp4", "rec/locked/2.mp4", "rec/.hidden/3.mp4")
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name in ("locked", ".hidden"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for pattern in ("rec/*/*.mp4", "rec/**/*.mp4"):
+        assert refusal(pattern) == "cannot read rec/locked: permission denied"
+
+
 def test_a_file_is_named_by_its_own_name_whatever_its_suffix() -> None:
     make("p1/a.mp4", "b.dat")
     assert found("p1/a.mp4", "b.dat") == {"a.mp4": "p1/a.mp4", "b.dat": "b.dat"}

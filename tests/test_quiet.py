@@ -2,6 +2,8 @@ import logging
 import subprocess
 import sys
 
+import pytest
+
 from fer_video.quiet import quiet_retracing
 
 NOISE = b"""\
@@ -49,6 +51,47 @@ except ValueError as error:
     print(error, file=__import__("sys").stderr)
 """
     assert run(code) == b"seen\n"
+
+
+def test_threads_may_overlap() -> None:
+    code = """
+from fer_video.quiet import quiet_startup
+import os, threading
+inside, left = threading.Event(), threading.Event()
+def other():
+    with quiet_startup():
+        inside.set()
+        left.wait()
+        os.write(2, b"from the other\\n")
+thread = threading.Thread(target=other)
+with quiet_startup():
+    thread.start()
+    inside.wait()
+left.set()
+thread.join()
+os.write(2, b"after\\n")
+"""
+    assert run(code) == b"from the other\nafter\n"
+
+
+@pytest.mark.parametrize(
+    "hinder",
+    [
+        "os.close(2); sys.stderr = None",
+        "import tempfile; tempfile.tempdir = '/nowhere'",
+    ],
+    ids=["no stderr", "no room"],
+)
+def test_without_a_place_for_what_is_held_back_all_goes_on(hinder: str) -> None:
+    code = f"""
+import os, sys
+from fer_video.quiet import quiet_startup
+{hinder}
+with quiet_startup():
+    print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"done\n"
 
 
 def test_of_tensorflow_s_warnings_only_that_of_new_graphs_is_dropped(caplog) -> None:

@@ -348,6 +348,16 @@ def test_a_csv_is_known_by_the_file_beside_it(folder: Path) -> None:
     assert said[-1] == "made again: 1 (damaged timeline)"
 
 
+def test_timelines_of_both_formats_lie_side_by_side(folder: Path) -> None:
+    for words in ((), ("--format", "csv")):
+        analyze(folder, *words)
+    before = contents(folder)
+    for words in ((), ("--format", "csv"), ()):
+        assert analyze(folder, *words)[1] == [UNCHANGED.format(2, "2 recordings")]
+    assert contents(folder) == before
+    assert not (folder / "out" / "outdated").exists()
+
+
 def test_a_single_recording_is_still_refused_where_its_result_exists(folder: Path) -> None:
     words = ["analyze", folder / "in" / "a.mp4", "--out", folder / "t.parquet"]
     assert run(*words)[0] == 0

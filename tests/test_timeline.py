@@ -159,6 +159,18 @@ def test_smoothing_averages_a_track_over_time_and_leaves_the_table_alone() -> No
     assert smooth(table, 0) is table
 
 
+def test_smoothing_mixes_no_two_recordings_of_one_table() -> None:
+    scenes = [
+        to_frame([Moment(n, n, n / 10, (observation(0, p=p),)) for n in range(3)], name, EMOTIONS)
+        for name, p in (("a", 1.0), ("b", 0.0))
+    ]
+    for ignore_index in (True, False):
+        table = pd.concat(scenes, ignore_index=ignore_index)
+        smoothed = smooth(table, 1.0)
+        assert smoothed["p_happy"].tolist() == [1.0] * 3 + [0.0] * 3
+        assert smoothed.index.tolist() == table.index.tolist()
+
+
 def test_smoothing_never_mixes_two_people_nor_reaches_over_a_gap() -> None:
     scene = [
         Moment(0, 0, 0.0, (observation(0, p=1.0), observation(1, p=0.4))),

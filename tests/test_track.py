@@ -3,7 +3,7 @@ import pytest
 
 from fer_video.options import TrackOptions
 from fer_video.track import track
-from fer_video.types import Box, DetectedFrame, Face, Frame
+from fer_video.types import Box, DetectedFrame, Face, Frame, Track, Tracking
 
 STEP_S = 0.2
 MIN_SCORE = 0.7
@@ -48,6 +48,20 @@ def test_ids_follow_the_people_and_not_the_order_of_the_detections() -> None:
 def test_a_face_keeps_its_identity_over_a_gap_no_longer_than_max_gap(max_gap_s, found) -> None:
     scene = [key_frame(0, face(0)), key_frame(1), key_frame(2, face(2))]
     assert ids(scene, TrackOptions(max_gap_s=max_gap_s)) == found
+
+
+@pytest.mark.parametrize("max_gap_s", [0.0, 1.0])
+def test_a_face_on_two_key_frames_is_one_however_far_apart_they_are(max_gap_s) -> None:
+    scene = [key_frame(0, face(0)), between(4.0), key_frame(50, face(1)), key_frame(100)]
+    scene += [key_frame(150, face(1))]
+    assert ids(scene, TrackOptions(max_gap_s=max_gap_s)) == [[0], [0], [0], [], [1]]
+
+
+@pytest.mark.parametrize(("seen_s", "track_id"), [(5.0, 0), (4.2, 1)])
+def test_a_resumed_tracking_knows_who_was_on_its_last_key_frame(seen_s, track_id) -> None:
+    after = Tracking(5.0, (), alive=(Track(0, face(0).box, seen_s),), next_id=1)
+    (found,) = track([key_frame(50, face(1))], TrackOptions(), MIN_SCORE, after)
+    assert [one.track_id for one in found.faces or ()] == [track_id]
 
 
 def test_someone_who_walks_past_quickly_stays_one_person() -> None:

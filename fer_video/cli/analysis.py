@@ -1,7 +1,7 @@
 """The commands that turn recordings into timelines, and timelines into pictures."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -205,7 +205,8 @@ def analyze(
 
     with _engine_for(work, jobs, spec) as hands:
         if alone is not None or results is None:
-            report = show(hands, hands.run(_work, jobs))
+            with closing(hands.run(_work, jobs)) as events:
+                report = show(hands, events)
         else:
             from fer_video import journal
 
@@ -213,7 +214,8 @@ def analyze(
             named = (str(one.absolute() if isinstance(one, Path) else one) for one in places)
             with journal.open_ledger(results) as ledger:
                 jobs = journal.begin(ledger, jobs, "\n".join(named), spec)
-                report = show(hands, journal.noted(hands.run(_work, jobs), ledger))
+                with closing(hands.run(_work, jobs)) as events:
+                    report = show(hands, journal.noted(events, ledger))
     _raise_failures(report, not is_single)
 
 

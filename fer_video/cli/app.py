@@ -1,5 +1,7 @@
 """The command group: its help, its version, and how errors end it."""
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +15,9 @@ class _Group(TyperGroup):
     """Turns our errors into one line on stderr and their exit code; the only place that does."""
 
     def invoke(self, ctx: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # names may hold what a terminal cannot show
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except FerVideoError as error:

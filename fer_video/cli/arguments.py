@@ -122,7 +122,7 @@ Jobs = Annotated[
     int,
     typer.Option(
         "--jobs",
-        help="Recordings at a time, each in a process of its own.",
+        help="Recordings at a time, each in another process.",
         show_default="what cores and memory allow",
     ),
 ]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fer_video.errors import MissingExtra, OutputError
+from fer_video.errors import MissingExtra, OutputError, reason_of
 
 try:
     import optuna
@@ -92,7 +92,7 @@ def _one_at_a_time(file: Path) -> Iterator[None]:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except OSError as error:
-        raise OutputError(file, (error.strerror or str(error)).lower()) from error
+        raise OutputError(file, reason_of(error)) from error
     try:
         yield
     finally:
