@@ -40,8 +40,8 @@ REPORTS = Path(__file__).parent / "nets"
 NAME, PAGE = "benchmarks/nets.py", page.ACCURACY
 
 _HEAD = """\
-| net | parameters | multiply-adds | ms per crop | epochs | FER+ majority | FER2013 | calibration |
-|---|---|---|---|---|---|---|---|
+| net | parameters | multiply-adds | epochs | FER+ majority | FER2013 | calibration |
+|---|---|---|---|---|---|---|
 """
 
 
@@ -74,7 +74,6 @@ def _row(report: dict) -> str:
         f"`{report['net']}`",
         f"{report['parameters']:,}",
         f"{report['multiply_adds'] / 1e6:.1f} M",
-        f"{report['seconds_per_crop'] * 1000:.2f}",
         f"{_epochs(report['net'])}",
         f"{_percent(ferplus)} ({_interval(ferplus)})",
         f"{_percent(label)} ({_interval(label)})",
