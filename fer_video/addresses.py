@@ -45,6 +45,8 @@ def place_of(text: str) -> Place:
     if scheme in _WEB:
         raise VideoError(without_secrets(text), "it is a web address: download the recording first")
     _refuse_secrets(text, scheme)
+    if not text.partition("://")[2].strip("/"):
+        raise OptionError(f"{text} names no place on a store: a bucket or host has to follow")
     return text.rstrip("/")
 
 

@@ -12,7 +12,7 @@ from fer_video.jobs import check_outputs
 from fer_video.options import AnalysisOptions
 from fer_video.pipeline import Analysis, Tools, load_tools, open_analysis
 from fer_video.provenance import Tally
-from fer_video.resume import Kept, kept, made_of, set_aside
+from fer_video.resume import Kept, kept, made_of, set_aside, timeline_of
 from fer_video.samples import PositionLost
 from fer_video.timeline import Provenance, open_timeline, read_timeline
 from fer_video.transfer import on_copies, telling, with_earlier_timeline
@@ -41,7 +41,9 @@ def analyze_job(job: Job) -> Iterator[Event]:
         return
     if job.remote and job.remote.results:
         before = Kept(fault=before.fault)  # no part of the results lies here to go on from
-    yield (yield from on_copies(functools.partial(_analyze, before), job))
+    ended = yield from on_copies(functools.partial(_analyze, before), job)
+    clear(job)
+    yield ended
 
 
 def _missing(job: Job, before: Kept) -> set[Kind]:
@@ -51,11 +53,15 @@ def _missing(job: Job, before: Kept) -> set[Kind]:
 def _analyze(before: Kept, job: Job) -> Generator[Event, None, Event]:
     if before.misleads:
         set_aside(job)
+    outputs = dict(before.outputs)
     provenance = before.provenance or (yield from _write_timeline(job))
-    clear(job)
+    if not (job.remote and job.remote.results):  # else it is safe only at its address
+        clear(job)
+    if before.provenance is None:  # at once: another run may replace it while this one draws
+        outputs["timeline"] = yield from telling(job, "check", timeline_of(job, provenance))
     summary = Summary(**provenance["seen"])
     yield from _draw(job, _missing(job, before) & {"video", "plot"}, summary)
-    made = yield from telling(job, "check", made_of(job, provenance, before.outputs))
+    made = yield from telling(job, "check", made_of(job, provenance, outputs))
     return Finished(job, summary, made, before.fault, frozenset(before.outputs))
 
 
@@ -126,6 +132,8 @@ def _written(
                 if tally.analyzed_s >= reported_s + _PROGRESS_S:
                     reported_s = tally.analyzed_s
                     yield Advanced(job, "analyze", reported_s, total_s)
+            if job.remote and job.remote.results:  # what is written here is not safe yet
+                checkpoints.save()
             summary = tally.summary(analysis.recording)
             writer.provenance = yield from telling(job, "check", analysis.provenance(summary))
         except Stopped:

@@ -17,7 +17,7 @@ from typing import Any
 
 from fer_video.errors import ClusterError, MissingExtra, OptionError, reason_of
 from fer_video.events import Job
-from fer_video.nodes import Needs, lack_of, needs_of, unfit
+from fer_video.nodes import Needs, lack_of, lack_told_by, needs_of, unfit
 from fer_video.options import DeviceChoice, WorkOptions
 from fer_video.processes import CORES_PER_RECORDING, GB_PER_RECORDING
 from fer_video.quiet import quiet_startup
@@ -157,7 +157,8 @@ def share_of(machines: Sequence[Mapping[str, float]], device: DeviceChoice) -> S
         raise ClusterError("no machine of the cluster has a core to give: see `ray status`")
     cores = int(min(CORES_PER_RECORDING, max(one["CPU"] for one in able)))
     memory = int(min(GB_PER_RECORDING * 1e9, max(one.get("memory", 0) for one in able)))
-    gpus = max(_gpus_per_recording(one, cores) for one in able)
+    # what the cores of a machine bound need not be bound by its GPU
+    gpus = min(_gpus_per_recording(one, cores) for one in able if one["CPU"] >= cores)
     return {"num_cpus": cores, "memory": memory, "num_gpus": gpus if with_gpu else 0}
 
 
@@ -178,8 +179,7 @@ def _check(ray: Any, machines: Sequence[Mapping[str, Any]], needs: Needs) -> Non
         try:
             lack = ray.get(answer, timeout=_ANSWER_S)
         except ray.exceptions.RayTaskError as error:
-            last = str(error).strip().splitlines()[-1]
-            lack = f"it cannot run fer-video {needs.version} ({last}): install the same on all"
+            lack = lack_told_by(error)
         except ray.exceptions.RayError:
             lack = "it does not answer: see `ray status`"
         if lack:

@@ -157,17 +157,18 @@ def _matching(pattern: Path, out: Place) -> Iterator[Source]:
     try:
         _require_readable(base, rest)
         # pathlib's ** follows no links, which may lead in a circle
-        matches = sorted(base.glob("/".join(rest)))
+        matches = [
+            path
+            for path in sorted(base.glob("/".join(rest)))
+            if _counts(path.relative_to(base), base, out) and path.is_file()
+        ]
     except OSError as error:
         _raise_unreadable(error)
     except (ValueError, NotImplementedError) as error:
         raise OptionError(f"{one_line(pattern)} is no pattern: {error}") from error
-    recordings = [
-        path for path in matches if _counts(path.relative_to(base), base, out) and path.is_file()
-    ]
-    if not recordings:
+    if not matches:
         raise VideoError(pattern, "no recording matches this pattern")
-    yield from (_source(path, base) for path in recordings)
+    yield from (_source(path, base) for path in matches)
 
 
 def _require_readable(base: Path, rest: Sequence[str]) -> None:
@@ -177,8 +178,11 @@ def _require_readable(base: Path, rest: Sequence[str]) -> None:
         OSError: One cannot be read.
     """
     for n_parts in range(len(rest)):
-        for folder in base.glob("/".join(rest[:n_parts])) if n_parts else [base]:
-            if folder.is_dir() and all(map(_is_shown, folder.relative_to(base).parts)):
+        before = rest[:n_parts]
+        for folder in base.glob("/".join(before)) if before else [base]:
+            is_hidden = not all(map(_is_shown, folder.relative_to(base).parts))
+            # ** follows no links, but from Python 3.13 on it names those to folders
+            if folder.is_dir() and not is_hidden and not ("**" in before and folder.is_symlink()):
                 os.scandir(folder).close()
 
 

@@ -3,14 +3,21 @@
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fer_video import __version__, manifest, stores
 from fer_video.addresses import Place
-from fer_video.errors import DataError, FerVideoError, OutputError, Partial, one_line
+from fer_video.errors import (
+    DataError,
+    FerVideoError,
+    OptionError,
+    OutputError,
+    Partial,
+    one_line,
+)
 from fer_video.events import Event, Failed, Finished, Job, Made, Skipped, Started, Summary
 from fer_video.files import remove_leftovers
 from fer_video.jobs import WRITTEN_IN
@@ -18,27 +25,55 @@ from fer_video.manifest import MANIFEST_FILE, Attempt, Run
 from fer_video.resume import options_digest
 from fer_video.weights import ModelSpec
 
+_PAUSES = 9
+"""Between two copies to a store, as a multiple of the time that one takes."""
 
-@dataclass(frozen=True, slots=True)
+
 class Ledger:
-    """Where the manifest of a run is kept."""
+    """Where the manifest of a run is kept: a file, and its copy on a store if there are results."""
 
-    path: Path
-    address: str = ""
-    """Where it is put after each line, if the results lie on a store."""
+    def __init__(self, path: Path, address: str = "") -> None:
+        self.path = path
+        self.address = address
+        self._is_sent = True
+        self._send_at_s = 0.0
 
     def add(self, entry: Run | Attempt) -> None:
         """Add a line to the manifest.
 
+        A store is given the whole of it. If it refuses, the next line tries again; and so as not
+        to spend the run on that, most of the time passes between two copies.
+
         Raises:
-            OutputError: It cannot be written or put to its address, or was removed meanwhile.
+            OutputError: It cannot be written, or was removed meanwhile; or the line that begins
+                a run cannot be put to its address.
         """
         if isinstance(entry, Attempt) and not self.path.exists():
             reason = "it was removed while the run went on; the same command makes all anew"
             raise OutputError(self.path, reason)
         manifest.append(self.path, entry)
-        if self.address:
+        self._is_sent = not self.address
+        if isinstance(entry, Run):
+            self.send()
+        elif time.monotonic() >= self._send_at_s:
+            with suppress(OutputError):
+                self.send()
+
+    def send(self) -> None:
+        """Put it to its address, unless what is there is the same.
+
+        Raises:
+            OutputError: The store refuses or cannot be reached.
+        """
+        if self._is_sent:
+            return
+        began_s = time.monotonic()
+        try:
             stores.put(self.path, self.address)
+        finally:
+            now_s = time.monotonic()
+            self._send_at_s = now_s + _PAUSES * (now_s - began_s)
+        self._is_sent = True
 
     def entries(self) -> Iterator[Run | Attempt | None]:
         """Read the manifest; see ``manifest.read``.
@@ -60,7 +95,7 @@ def open_ledger(results: Place) -> Iterator[Ledger]:
     of two runs that go on at once the later one to write has its way.
 
     Raises:
-        OutputError: The store cannot be reached.
+        OutputError: The store cannot be reached, also at the end.
     """
     if isinstance(results, Path):
         yield Ledger(results / MANIFEST_FILE)
@@ -68,7 +103,13 @@ def open_ledger(results: Place) -> Iterator[Ledger]:
     with TemporaryDirectory(prefix="fer-video-") as folder:
         ledger = Ledger(Path(folder) / MANIFEST_FILE, f"{results}/{MANIFEST_FILE}")
         stores.fetch_if_there(ledger.address, ledger.path)
-        yield ledger
+        try:
+            yield ledger
+        except BaseException:
+            with suppress(OutputError):  # it would hide what ended the run
+                ledger.send()
+            raise
+        ledger.send()
 
 
 def begin(ledger: Ledger, jobs: list[Job], inputs: str, model: ModelSpec) -> list[Job]:
@@ -84,11 +125,11 @@ def begin(ledger: Ledger, jobs: list[Job], inputs: str, model: ModelSpec) -> lis
         The jobs, each with how it ended before.
 
     Raises:
+        OptionError: A recording has the name of another one in an earlier run of other inputs.
         OutputError: The manifest cannot be written.
         DataError: It cannot be read.
     """
     remove_leftovers(ledger.path.parent, WRITTEN_IN)
-    earlier = manifest.attempts(ledger.path)
     first = jobs[0]
     run = Run(
         inputs=hashlib.sha256(inputs.encode(errors="surrogateescape")).hexdigest(),
@@ -99,8 +140,24 @@ def begin(ledger: Ledger, jobs: list[Job], inputs: str, model: ModelSpec) -> lis
         force=first.output.force,
         when=manifest.now(),
     )
+    if not run.force:
+        _refuse_same_names(ledger, run)
+    earlier = manifest.attempts(ledger.path)
     ledger.add(run)
     return [replace(job, earlier=earlier.get(job.name)) for job in jobs]
+
+
+def _refuse_same_names(ledger: Ledger, run: Run) -> None:
+    """Let no recording take the place of another one that only happens to be called alike."""
+    entries = manifest.read(ledger.path) if ledger.path.exists() else ()
+    latest = {one.inputs: one for one in entries if isinstance(one, Run)}
+    for other in latest.values():
+        for name, size_bytes in run.recordings.items():
+            if other.inputs != run.inputs and other.recordings.get(name, size_bytes) != size_bytes:
+                raise OptionError(
+                    f"{one_line(name)} in these results is of other inputs, and has another size: "
+                    "name an --out each, or replace it with --force"
+                )
 
 
 def noted(events: Iterable[Event], ledger: Ledger) -> Iterator[Event]:
@@ -159,7 +216,9 @@ def _done(job: Job, summary: Summary, made: Made, work_s: float) -> Attempt:
 
 
 def _failed(event: Failed, work_s: float) -> Attempt:
-    job = event.job
+    """Say what failed; what an earlier attempt knew of recording and results stays known."""
+    job, earlier = event.job, event.job.earlier
+    known = earlier if earlier and earlier.source_bytes == job.size_bytes else None
     return Attempt(
         recording=job.name,
         verdict="failed",
@@ -167,9 +226,11 @@ def _failed(event: Failed, work_s: float) -> Attempt:
         exit_code=event.error.exit_code,
         work_s=round(work_s, 3),
         source_bytes=job.size_bytes,
+        source_sha256=known.source_sha256 if known else "",
+        source_version=known.source_version if known else "",
         model=job.options.classify.model,
         options_sha256=options_digest(job.options),
-        outputs=job.earlier.outputs if job.earlier else {},
+        outputs=earlier.outputs if earlier else {},
         fer_video=__version__,
         when=manifest.now(),
     )

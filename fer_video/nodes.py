@@ -171,6 +171,12 @@ def _lacks_store(needs: Needs) -> str:
     return ""
 
 
+def lack_told_by(error: BaseException) -> str:
+    """Say what a machine lacks on which not even the question could be asked."""
+    last = str(error).strip().splitlines()[-1]
+    return f"it cannot run fer-video {__version__} ({last}): install the same on all"
+
+
 def unfit(machine: str, lack: str) -> ClusterError:
     """Say which machine lacks what."""
     return ClusterError(f"{machine} cannot take part: {lack}")

@@ -83,7 +83,7 @@ class Overlay:
             canvas.paste(label, *place[:2])
         if self._note:
             note = self._tag(self._note, _DARK, canvas.coding)
-            canvas.paste(note, 0, self._size_px[1] - note.size_px[1])
+            canvas.paste(note, *self._inside(0, self._size_px[1], *note.size_px)[:2])
 
     def _draw_panels(
         self, canvas: Canvas, shown: Sequence[tuple[Face, Rect]], labels: Sequence[Rect]

@@ -286,8 +286,10 @@ def _add_notes(
     words = _WORDS[view.language]
     notes = []
     if left_out := [track for track in by_length if track not in shown]:
-        named = ", ".join(f"#{track}" for track in sorted(left_out[:_MOST_NAMED]))
-        if more := len(left_out[_MOST_NAMED:]):
+        # one more is named rather than counted
+        n_named = _MOST_NAMED if len(left_out) > _MOST_NAMED + 1 else len(left_out)
+        named = ", ".join(f"#{track}" for track in sorted(left_out[:n_named]))
+        if more := len(left_out) - n_named:
             named = words["more"].format(named=named, count=more)
         notes.append(words["left out"].format(total=len(by_length), named=named))
     if view.smooth_s:

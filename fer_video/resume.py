@@ -35,6 +35,8 @@ OUTDATED = "outdated"
 _CHANGED, _DAMAGED = "changed recording", "damaged timeline"
 _UNREADABLE = "unreadable file"
 """Why it is that, the work itself says better."""
+_UNKNOWN = "recording not known to be the same"
+"""A store's, which would have to be fetched to find out: the work does that anyway."""
 
 _SHOWN: Mapping[Kind, tuple[str, ...]] = {
     "video": ("language", "smooth_s"),
@@ -102,7 +104,7 @@ def _kept_timeline(job: Job, model: ModelSpec) -> Generator[None, None, tuple[Pr
     try:
         made = read_provenance(path)
         _check_made(made, job, model)
-        timeline = yield from _output(path, timeline_of(made, path))
+        timeline = yield from timeline_of(job, made)
         if earlier and earlier.made_from == timeline.made_from and earlier != timeline:
             raise _Untrue(_DAMAGED)
         if earlier == timeline:
@@ -147,12 +149,10 @@ def _is_source(job: Job, sha256: str) -> Generator[None, None, bool]:
     """Whether a job's recording is what it was; one on a store is not fetched to find out."""
     if job.remote is None or not job.remote.recording:
         return (yield from hashed(job.recording)) == sha256
-    version = job.remote.version
-    return bool(
-        version
-        and job.earlier
-        and (job.earlier.source_version, job.earlier.source_sha256) == (version, sha256)
-    )
+    version, earlier = job.remote.version, job.earlier
+    if not (version and earlier and earlier.source_version and earlier.source_sha256 == sha256):
+        raise _Untrue(_UNKNOWN)
+    return earlier.source_version == version
 
 
 def _kept_drawing(
@@ -206,7 +206,7 @@ def set_aside(job: Job) -> None:
 
 
 def made_of(
-    job: Job, provenance: Provenance, kept: Mapping[Kind, Output]
+    job: Job, provenance: Provenance, known: Mapping[Kind, Output]
 ) -> Generator[None, None, Made]:
     """Say what the results of a job were made from, once all are there.
 
@@ -215,13 +215,10 @@ def made_of(
     Args:
         job: Which was done.
         provenance: Of its timeline.
-        kept: Results that were there before, and are known to be true.
+        known: The timeline, and other results that were there before and are true.
     """
     source, model = provenance["source"], provenance["model"]
-    outputs: dict[str, Output] = dict(kept.items())
-    if "timeline" not in outputs:
-        made_from = timeline_of(provenance, job.timeline)
-        outputs["timeline"] = yield from _output(job.timeline, made_from)
+    outputs: dict[str, Output] = dict(known.items())
     for path, kind in job.outputs.items():
         if kind not in outputs:
             made_from = drawing_of(kind, outputs["timeline"], job.output.view)
@@ -231,12 +228,12 @@ def made_of(
     )
 
 
-def timeline_of(made: Provenance, path: Path) -> str:
-    """Digest of what decides the content of a timeline: its rows, and their format."""
+def timeline_of(job: Job, made: Provenance) -> Generator[None, None, Output]:
+    """Describe the timeline that is there; yields while it is read."""
     model = made["model"]
     options = options_digest(_recorded(made["options"]))
     rows = [made["revision"], made["source"]["sha256"], model["sha256"], model["lite_sha256"]]
-    return _digest([*rows, options, path.suffix])
+    return (yield from _output(job.timeline, _digest([*rows, options, job.timeline.suffix])))
 
 
 def drawing_of(kind: Kind, timeline: Output, view: ViewOptions) -> str:

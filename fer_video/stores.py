@@ -23,10 +23,20 @@ from fer_video.errors import (
 _CHUNK_BYTES = 4 * 2**20
 _OBJECT_STORES = frozenset(["abfs", "abfss", "adl", "az", "gcs", "gs", "oci", "oss", "s3", "s3a"])
 """Schemes of stores that know no folders: an object appears with its last byte."""
+_WITH_HOSTS = frozenset(["ftp", "hdfs", "sftp", "smb", "ssh", "webhdfs"])
+"""Schemes of which fsspec takes what follows a ``?`` in a name for a query."""
 _IN_THE_EXTRA = frozenset(["s3", "s3a"])
 _VERSION_KEYS = ("ETag", "etag", "generation", "LastModified", "last_modified", "mtime", "created")
 """Where file systems keep what changes with the content, the most telling first."""
 _PROBE = ".fer-video-may-write"
+_TRIES = 3
+"""To copy a file that others may replace meanwhile."""
+_REASONS = {
+    "InvalidObjectState": "it is archived: have the store restore it first",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong, and the store refuses it",
+    "SlowDown": "the store is asked too often: try fewer --jobs",
+}
+"""By the code that a store gives; others say it in the kind of their error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +110,16 @@ def fetch(address: str, size_bytes: int, path: Path) -> Generator[int, None, Non
 def _chunks(address: str) -> Generator[bytes, None, None]:
     with _told(VideoError, address):
         store, key = _open(address)
-        with store.open(key, "rb") as remote:
+        with store.open(key, "rb", **_reading(address)) as remote:
             while chunk := remote.read(_CHUNK_BYTES):
                 yield chunk
+
+
+def _reading(address: str) -> dict[str, Any]:
+    """Ask for no more at a time than is told of: object stores would read 50 MB ahead."""
+    if scheme_of(address) in _OBJECT_STORES:
+        return {"block_size": _CHUNK_BYTES, "cache_type": "none"}
+    return {}
 
 
 def put(path: Path, address: str) -> str:
@@ -145,9 +162,12 @@ def find(address: str) -> Stored | None:
     with _told(OutputError, address):
         store, key = _open(address)
         store.invalidate_cache()
-        if not store.exists(key):
+        try:
+            # not exists(), which takes any failure for an absence
+            about = store.info(key)
+        except FileNotFoundError:
             return None
-        return _stored(address, key, key, store.info(key))
+        return _stored(address, key, key, about)
 
 
 def fetch_if_there(address: str, path: Path) -> None:
@@ -155,11 +175,20 @@ def fetch_if_there(address: str, path: Path) -> None:
 
     Raises:
         OutputError: The store cannot be reached, or ``path`` cannot be written.
-        VideoError: The file changes while it is copied.
+        VideoError: The file changes whenever it is copied.
     """
-    stored = find(address)
-    if stored is not None:
-        deque(fetch(address, stored.size_bytes, path), maxlen=0)
+    for left in reversed(range(_TRIES)):
+        stored = find(address)
+        if stored is None:
+            return
+        try:
+            deque(fetch(address, stored.size_bytes, path), maxlen=0)
+        except VideoError:
+            if not left:
+                raise
+            path.unlink()
+        else:
+            return
 
 
 def check_writable(address: str) -> None:
@@ -191,7 +220,7 @@ def _open(address: str) -> tuple[Any, str]:
 
         kind = fsspec.get_filesystem_class(scheme)
         # not fsspec.url_to_fs: it takes a "::" in the name of a file for a chain of stores
-        return kind(**kind._get_kwargs_from_urls(address)), kind._strip_protocol(address)
+        return kind(**kind._get_kwargs_from_urls(address)), _key(kind, address)
     except ModuleNotFoundError as error:
         raise MissingExtra("remote", f"{scheme}://") from error
     except ImportError as error:
@@ -200,6 +229,14 @@ def _open(address: str) -> tuple[Any, str]:
         raise OptionError(f"{scheme}:// needs a package of its own: {error}") from error
     except (TypeError, ValueError) as error:
         raise OptionError(f"no package that is installed reads {scheme}:// addresses") from error
+
+
+def _key(kind: Any, address: str) -> str:
+    """Return the path of an address within its store."""
+    if scheme_of(address) in _WITH_HOSTS:
+        return "/" + address.partition("://")[2].partition("/")[2]
+    key: str = kind._strip_protocol(address)
+    return key
 
 
 @contextmanager
@@ -225,6 +262,10 @@ def _forget(address: str) -> None:
 
 
 def _reason(error: Exception) -> str:
+    response = getattr(error.__cause__, "response", None) or {}  # of the libraries for S3
+    code = response.get("Error", {}).get("Code", "")
+    if code in _REASONS:
+        return _REASONS[code]
     if isinstance(error, FileNotFoundError):
         return "the store has no such object or bucket"
     if isinstance(error, PermissionError):

@@ -17,7 +17,7 @@ from typing import Any
 from fer_video.engine import Work, again
 from fer_video.errors import Bug, FerVideoError, WorkerLost
 from fer_video.events import Advanced, Event, Failed, Finished, Job, Skipped, Waiting
-from fer_video.nodes import Needs, lack_of, unfit
+from fer_video.nodes import Needs, lack_of, lack_told_by, unfit
 from fer_video.options import WorkOptions
 from fer_video.processes import caught_interruptions, crew_for, is_killed
 from fer_video.wording import counted
@@ -70,6 +70,8 @@ class ClusterEngine:
         self._task = ray.remote(_do).options(num_returns="streaming", max_retries=0, **share)
         self._share = share
         self._lost: Counter[str] = Counter()
+        self._heard: set[Any] = set()
+        """Tasks that have said something."""
 
     def run(self, work: Work, jobs: Iterable[Job]) -> Generator[Event]:
         """Hand out the jobs in order.
@@ -116,6 +118,7 @@ class ClusterEngine:
                 event = self._said(stream, running[stream])
                 if event is None or isinstance(event, _LAST):
                     job = running.pop(stream)
+                    self._heard.discard(stream)
                 if event is None and not stopping:
                     event = self._given_up(job)
                     waiting.extendleft([] if event else [again(job)])
@@ -141,9 +144,12 @@ class ClusterEngine:
         except (StopIteration, errors.TaskCancelledError):
             return None
         except errors.RayTaskError as error:
+            if stream not in self._heard:  # work says first that it begins
+                raise unfit("a machine that joined", lack_told_by(error)) from error
             return Failed(job, Bug(job.source, type(error.cause).__name__, str(error)))
         except errors.RayError:
             return None
+        self._heard.add(stream)
         if isinstance(said, FerVideoError):  # of the whole run
             raise said
         event: Event = said

@@ -139,6 +139,8 @@ def test_smoothed_probabilities_are_what_is_shown(tmp_path: Path) -> None:
     table.loc[happy, ["p_sad", "p_happy", "emotion"]] = [0.02, 0.9, "happy"]
     rough, smooth = (pictures(write(source, table, smooth_s=s))[5][1] for s in (0.0, 0.4))
     assert (has_box(rough), has_box(smooth)) == (False, True)
+    said = np.abs(rough.astype(int) - smooth)[-12:-4, 4:100].max(axis=(1, 2)) > 60
+    assert said.all()  # in the lower left corner, that this is an average
 
 
 @pytest.mark.parametrize("name", ["two_people.gif", "face_leaves_vfr_hevc.mov"])

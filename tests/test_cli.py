@@ -166,6 +166,11 @@ def test_a_folder_run_does_all_it_can_and_names_what_failed(tmp_path: Path) -> N
 def test_plot_and_annotate_work_from_the_timeline(short, tmp_path: Path) -> None:
     recording, timeline = short
     assert run("plot", timeline, "--out", tmp_path / "p.svg", "--style", "lines")[0] == 0
+    words = ["plot", timeline, "--out", tmp_path / "one.svg", "--track"]
+    assert run(*words, 1)[0] == 0
+    assert len((tmp_path / "one.svg").read_bytes()) < len((tmp_path / "p.svg").read_bytes())
+    code, _, err = run(*words, 9)
+    assert (code, "must be a track of the timeline, one from 0 to 1, got 9" in err) == (2, True)
     assert "<!-- consult.mp4 -->" in (tmp_path / "p.svg").read_text(encoding="utf-8")
     assert run("annotate", recording, timeline, "--out", tmp_path / "v.mp4")[0] == 0
     assert files(tmp_path) == ["p.svg", "v.mp4"]

@@ -123,7 +123,8 @@ def test_a_panel_stays_on_its_side_until_it_would_hide_much() -> None:
         rgb = drawn_on(overlay, [face(Box(250, 100, 350, 220)), face(other, track=1)])
         return bool(changed(rgb)[190, 356])
 
-    assert [is_right(left) for left in (500, 465, 420, 465)] == [True, True, False, False]
+    # the panel ends at 464: the other face hides nothing, 3 % and most of it
+    assert [is_right(left) for left in (500, 460, 400, 465)] == [True, True, False, False]
 
 
 def test_a_note_stands_in_the_lower_left_corner() -> None:

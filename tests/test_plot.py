@@ -45,6 +45,7 @@ def timeline(spans: dict[int, list[tuple[float, float]]], end_s: float, fps: flo
         tracks = [t for t, seen in spans.items() if any(a <= time_s < b for a, b in seen)]
         rows += [(time_s, track) for track in tracks or [None]]
     table = pd.DataFrame(rows, columns=["time_s", "track"]).astype({"track": "Int32"})
+    table["recording"] = "a.mp4"
     wave = 0.5 + 0.4 * np.sin(table["time_s"])
     for emotion in EMOTIONS:
         table[f"p_{emotion}"] = (1 - wave) / 6
@@ -141,6 +142,12 @@ def test_tracks_that_are_named_are_shown_and_the_others_told() -> None:
     figure = draw_timeline(table, ViewOptions(), tracks=[3, 1, 3])
     assert [axes.get_title("left") for axes in figure.axes] == ["Track #1", "Track #3"]
     assert "4 tracks in all; not shown: #0, #2" in texts(figure)
+
+
+def test_one_track_more_than_are_named_is_named_too() -> None:
+    table = timeline({track: [(0, 1)] for track in range(23)}, 2, fps=5)
+    figure = draw_timeline(table, ViewOptions(language="fr"))
+    assert f"non montrées\xa0: {', '.join(f'#{n}' for n in range(12, 23))}" in texts(figure)
 
 
 def test_a_track_that_is_not_there_is_refused_with_those_that_are(tmp_path) -> None:

@@ -12,8 +12,13 @@ import pytest
 from clips import make_clip
 from typer.testing import CliRunner
 
-from fer_video import cli, read_timeline
-from fer_video.errors import VideoError
+from fer_video import cli, read_timeline, stores
+from fer_video.batch import analyze_job
+from fer_video.errors import OutputError, VideoError
+from fer_video.events import Finished, Resumed
+from fer_video.inputs import find_recordings
+from fer_video.jobs import FolderOutputs, Plan, jobs_for
+from fer_video.options import SpoolOptions
 from fer_video.stores import files_at
 from tests.corpus import cut_at
 from tests.scenes import Square, picture, steady, write_video
@@ -138,6 +143,25 @@ def test_a_killed_analysis_whose_results_go_to_s3_goes_on_where_it_was(lab, tmp_
     made = lab.cat_file("lab/out/timelines/a.mp4.parquet")
     assert made == (tmp_path / "a.parquet").read_bytes()
     assert [path.name for path in spool.rglob("*")][1:] == ["entrance.lock"]
+
+
+def test_an_upload_that_fails_does_not_cost_the_analysis(lab, tmp_path: Path, monkeypatch) -> None:
+    make_clip(tmp_path / "a.mp4", (320, 180), faces=1, seconds=30)
+    spool = SpoolOptions(folder=tmp_path / "spool")
+    plan = Plan(out="s3://lab/out", wanted=FolderOutputs(), spool=spool)
+    (job,) = jobs_for(find_recordings([str(tmp_path / "a.mp4")], plan.out), plan)
+    with monkeypatch.context() as inside:
+        inside.setattr(stores, "put", _refuse)
+        with pytest.raises(OutputError, match="the store denies access"):
+            list(analyze_job(job))
+    events = list(analyze_job(job))
+    assert [event.at_s > 15 for event in events if isinstance(event, Resumed)] == [True]
+    assert isinstance(events[-1], Finished)
+    assert [path.name for path in spool.folder.rglob("*")][1:] == ["entrance.lock"]
+
+
+def _refuse(path: Path, address: str) -> str:
+    raise OutputError(address, "the store denies access")
 
 
 def test_what_cannot_work_on_s3_gets_one_line_before_any_work(lab, tmp_path: Path) -> None:

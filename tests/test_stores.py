@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,53 @@ def test_a_file_that_is_put_replaces_the_old_one_and_leaves_nothing_beside(store
     assert stores.find("memory://lab/r/t.csv")
     assert store.find("/lab") == ["/lab/r/t.csv"]
     assert store.cat_file("/lab/r/t.csv") == b"rows"
+
+
+def test_a_store_that_fails_for_a_moment_is_not_taken_for_an_empty_one(store, monkeypatch) -> None:
+    fill(store, "/lab/r/manifest.jsonl")
+
+    def fail(self, path, **_):
+        raise ConnectionResetError
+
+    monkeypatch.setattr(type(store), "info", fail)
+    with pytest.raises(OutputError, match=r"cannot be reached .* \(ConnectionResetError\)"):
+        stores.find("memory://lab/r/manifest.jsonl")
+
+
+def test_a_file_that_is_replaced_while_it_is_copied_is_copied_anew(
+    store, tmp_path, monkeypatch
+) -> None:
+    fill(store, "/lab/r/manifest.jsonl")
+    path, found = tmp_path / "m", stores.find
+    sizes = iter((9, 4, 5))
+
+    def find(address):
+        return replace(found(address), size_bytes=next(sizes))
+
+    monkeypatch.setattr(stores, "find", find)
+    stores.fetch_if_there("memory://lab/r/manifest.jsonl", path)
+    assert path.read_bytes() == b"12345"
+    sizes = iter((9, 4, 4))
+    with pytest.raises(VideoError, match="it changed while it was copied"):
+        stores.fetch_if_there("memory://lab/r/manifest.jsonl", path)
+
+
+def test_a_name_with_a_question_mark_keeps_what_follows_it(monkeypatch) -> None:
+    kind = fsspec.get_filesystem_class("ftp")
+    monkeypatch.setattr(kind, "__init__", lambda self, **_: None)  # which would connect
+    monkeypatch.delattr(kind, "__del__")
+    keys = {stores._open(f"ftp://host/r/what? ({n}).mp4")[1] for n in (1, 2)}
+    assert keys == {"/r/what? (1).mp4", "/r/what? (2).mp4"}
+
+
+def test_why_s3_refuses_is_told_by_its_code(store) -> None:
+    cause = Exception()
+    cause.response = {"Error": {"Code": "InvalidObjectState"}}
+    with (
+        pytest.raises(VideoError, match="it is archived: have the store restore it first"),
+        stores._told(VideoError, "memory://lab/a.mp4"),
+    ):
+        raise PermissionError from cause
 
 
 def test_a_store_is_tried_before_any_work_and_left_as_it_was(store) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Self
 import pytest
 
 from fer_video import weights
+from fer_video.errors import ClusterError
 from fer_video.events import Waiting
 from fer_video.nodes import needs_of
 from fer_video.options import WorkOptions
@@ -42,6 +43,37 @@ class SilentRay:
 
     def nodes(self) -> list[dict[str, Any]]:
         return self.machines
+
+
+class TaskError(Exception):
+    """What Ray raises where the code of a task cannot even be loaded."""
+
+
+class UnfitRay(SilentRay):
+    """Has one machine, on which no task can begin."""
+
+    class exceptions:  # noqa: N801  # as Ray calls it
+        RayTaskError, RayError, TaskCancelledError = TaskError, TaskError, KeyError
+
+    def remote(self, *_: object) -> Any:
+        return self if len(_) == 1 else iter(["answer"])
+
+    def wait(self, streams: list[object], **_: object) -> tuple[list[object], list[object]]:
+        return streams, []
+
+    def get(self, _: object) -> None:
+        raise TaskError("Traceback\nModuleNotFoundError: No module named 'fer_video'")
+
+
+def test_a_machine_that_joins_and_cannot_run_fer_video_ends_the_run_with_the_remedy(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    jobs = [job("a.mp4"), job("b.mp4")]
+    with needs_of(jobs, weights.find("default")) as needs:
+        engine = ClusterEngine(UnfitRay([]), WorkOptions(), needs, NEEDED, 1)
+        with pytest.raises(ClusterError, match=r"cannot run fer-video .* No module .*: install"):
+            list(engine.run(work, jobs))
 
 
 def machine(alive: bool = True, **other: float) -> dict[str, Any]:

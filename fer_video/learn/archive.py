@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from fer_video.errors import DataError
+from fer_video.errors import DataError, reason_of
 
 MAX_UNPACKED_BYTES = 32 * 2**30
 """Of all files of an archive, as it declares: a million faces in JPEG files of 32 KiB."""
@@ -54,13 +54,13 @@ def _files_below(folder: Path, around: frozenset[Path]) -> Iterator[Path]:
         return
     try:
         inside = list(folder.iterdir())
+        folders = [path for path in inside if path.is_dir()]
+        files = [path for path in inside if path.is_file()]
     except OSError as error:
-        raise DataError(folder, f"it cannot be read ({error.strerror})") from error
-    for path in inside:
-        if path.is_dir():
-            yield from _files_below(path, around | {here})
-        elif path.is_file():
-            yield path
+        raise DataError(folder, f"it cannot be read ({reason_of(error)})") from error
+    yield from files
+    for path in folders:
+        yield from _files_below(path, around | {here})
 
 
 def _entry(folder: Path, file: Path) -> Entry:

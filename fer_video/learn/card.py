@@ -193,12 +193,13 @@ def saw_fer2013(training: dict[str, Any]) -> bool:
     """Tell whether a training, one that it went on from, or a teacher's, was on FER2013.
 
     Args:
-        training: As ``ModelSpec`` holds it; of teachers, older models do not tell.
+        training: As ``ModelSpec`` holds it: empty if nothing is known, and of teachers, older
+            models do not tell.
     """
-    start = training["start"]
+    start = training.get("start")
     return (
-        training["data"].lower().startswith(_NAMES_OF_FER2013)
-        or training["ferplus"] is not None  # votes on its images
+        training.get("data", "").lower().startswith(_NAMES_OF_FER2013)
+        or training.get("ferplus") is not None  # votes on its images
         or any(teacher.get("saw_fer2013") for teacher in training.get("teachers", ()))
         or bool(start and saw_fer2013(start["training"]))
     )

@@ -61,8 +61,8 @@ class Progress:
         saved = note.exists() and self.has_state()
         if saved and json.loads(note.read_text(encoding="utf-8")) != decided_by:
             raise OutputError(
-                self.folder, "it holds the progress of a training with other options or data; "
-                "name another --out, or delete it"
+                self.folder, "it holds the progress of a training with other options, data or "
+                "Keras backend; name another --out, or delete it"
             )  # fmt: skip
         with whole_file(note) as temporary:
             temporary.write_text(json.dumps(decided_by, indent=2), encoding="utf-8")

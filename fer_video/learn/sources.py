@@ -52,13 +52,13 @@ def require_unseen(spec: ModelSpec, faces: Faces, data_sha256: str | None, share
     """
     training: dict[str, Any] | None = spec.training
     while training and TEST in faces.held_out:
-        then = training["options"].get("val_share")
-        if training["data_sha256"] == data_sha256 and then != share:
+        then = training.get("options", {}).get("val_share")
+        if training.get("data_sha256") == data_sha256 and then != share:
             raise OptionError(
                 f"{spec.name} learned from these images with --val-share {then}: with {share} it "
                 "would be tested on what it has seen"
             )
-        training = (training["start"] or {}).get("training")
+        training = (training.get("start") or {}).get("training")
 
 
 def require_photographs(path: Path) -> None:

@@ -57,6 +57,9 @@ def train(
             are in ``out``, or beside it if a model is there.
     """
     _check_out(out, force)
+    beside = out.with_name(f"{out.name}-diverged")
+    if force:
+        _check_out(beside, force)
     options = settled(options)
     require_usable(options, tensorboard)
     decided_by = provenance(data, ferplus, options)
@@ -68,9 +71,8 @@ def train(
     with progress.claimed(decided_by):
         trained = fit(faces, options, progress, report, tensorboard)
         outcome = {"epochs_kept": trained.epochs, "ended": trained.ended}
-        place = out
-        if trained.diverged and out.exists():  # what is there may have learned well
-            place = out.with_name(f"{out.name}-diverged")
+        # what is there may have learned well
+        place = beside if trained.diverged and out.exists() else out
         spec = _write(trained.net, faces, place, progress, decided_by | outcome, force)
     if trained.diverged:
         raise TrainError(
