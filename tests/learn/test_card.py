@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from fer_video.cli import app
 from fer_video.labels import EMOTIONS
-from fer_video.learn.card import model_card
+from fer_video.learn.card import model_card, saw_fer2013
 from fer_video.options import TrainOptions
 from fer_video.types import CropSpec
 from fer_video.weights import ModelSpec
@@ -145,6 +145,10 @@ def test_the_card_says_of_fer2013_only_what_was_learned_from_it() -> None:
     for learned in ({"start": start}, {"teachers": [teacher]}, {"ferplus": "fer2013new.csv"}):
         taught = replace(own, training=own.training | learned)
         assert "under-represented in FER2013" in card_of(taught)
+
+
+def test_of_a_model_that_tells_nothing_of_its_training_nothing_is_claimed() -> None:
+    assert not saw_fer2013({})
 
 
 def test_the_card_names_the_emotions_that_few_test_images_show() -> None:
