@@ -6,13 +6,20 @@ chooses what it runs on; TensorFlow is the default and the tested one.
 
 import os
 
+from fer_video.errors import OptionError
 from fer_video.quiet import quiet_startup
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings, but no news
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else the first on a GPU takes it all
-with quiet_startup():
-    import keras
+try:
+    with quiet_startup():
+        import keras
+except (ImportError, ValueError) as error:
+    backend = os.environ["KERAS_BACKEND"]
+    raise OptionError(
+        f"KERAS_BACKEND is {backend}, which cannot be loaded ({error}): install it, or unset it"
+    ) from error
 
 __all__ = ["has_gpu", "keras"]
 

@@ -53,7 +53,7 @@ def load_net(spec: ModelSpec, net_name: str) -> keras.Model:
         ModelError: The model is of another net, or its weights do not fit.
     """
     if spec.net != net_name:
-        raise ModelError(f"{spec.folder} is a {spec.net}, not a {net_name}")
+        raise ModelError(f"{spec.folder} is a {spec.net}, not a {net_name}: use --net {spec.net}")
     net = nets.build(net_name, len(spec.labels))
     if net.input_shape[1:3] != (spec.crop.size_px, spec.crop.size_px):
         raise ModelError(f"{spec.folder} has crops of {spec.crop.size_px} px, no {net_name}")

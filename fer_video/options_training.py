@@ -1,6 +1,7 @@
 """How nets are trained, and how the options of a training are searched for."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from fer_video.errors import require
@@ -98,8 +99,9 @@ class TrainOptions:
         require(not self.train_last or bool(self.start_from), "--train-last", self.train_last,
                  "0 without --from")  # fmt: skip
         require(0 <= self.seed < 2**32, "--seed", self.seed, "in [0, 4294967295]")
-        require(self.learning_rate > 0, "--learning-rate", self.learning_rate, "above 0")
-        require((self.weight_decay or 0) >= 0, "--weight-decay", self.weight_decay, "0 or more")
+        require(0 < self.learning_rate < inf, "--learning-rate", self.learning_rate, "above 0")
+        require(0 <= (self.weight_decay or 0) < inf, "--weight-decay", self.weight_decay,
+                 "0 or more")  # fmt: skip
         require(self.schedule in ("cosine", "plateau", "constant"), "--schedule", self.schedule,
                  "cosine, plateau or constant")  # fmt: skip
         require(0 <= self.warmup_share < 1, "--warmup-share", self.warmup_share, "in [0, 1)")
@@ -112,8 +114,8 @@ class TrainOptions:
         require(0 <= self.augmented_share <= 1, "--augmented-share", self.augmented_share,
                  "in [0, 1]")  # fmt: skip
         require(0 <= self.erased_share <= 1, "--erased-share", self.erased_share, "in [0, 1]")
-        require(self.mixup_alpha >= 0, "--mixup", self.mixup_alpha, "0 or more")
-        require(self.cutmix_alpha >= 0, "--cutmix", self.cutmix_alpha, "0 or more")
+        require(0 <= self.mixup_alpha < inf, "--mixup", self.mixup_alpha, "0 or more")
+        require(0 <= self.cutmix_alpha < inf, "--cutmix", self.cutmix_alpha, "0 or more")
         require(0 <= self.ema_share < 1, "--ema-share", self.ema_share, "in [0, 1)")
         require(self.patience >= 0, "--patience", self.patience, "0 or more")
         require(self.keep in ("last", "best"), "--keep", self.keep, "last or best")

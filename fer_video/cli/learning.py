@@ -208,7 +208,11 @@ def train(
     from fer_video.learn import train as training
 
     with EpochBar(epochs) as bar:
-        spec = training.train(data, ferplus, out, options, bar.report, tensorboard, force=force)
+        try:
+            spec = training.train(data, ferplus, out, options, bar.report, tensorboard, force=force)
+        except KeyboardInterrupt:
+            typer.echo("the epochs so far are kept: the same command goes on there", err=True)
+            raise
     typer.echo(f"wrote {out}\n{listing.metrics_table(spec.metrics)}")
     if reason := spec.training["not_converted"]:
         typer.echo(f"Keras will run this model, which is slower to start: {reason}")

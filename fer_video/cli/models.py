@@ -129,6 +129,7 @@ def evaluate(
     from fer_video.learn.dataset import read_faces
     from fer_video.learn.evaluate import evaluation_set_of, report_on
     from fer_video.learn.photographs import read_photographs
+    from fer_video.learn.report import remarks_on
     from fer_video.quiet import quiet_retracing
 
     classifiers = [classifier_of(spec, ClassifyOptions.batch_size, device) for spec in specs]
@@ -139,6 +140,8 @@ def evaluate(
         given = read_faces(data, ferplus, split.val_share, emotions)
         for spec in specs:
             require_unseen(spec, given, judged["data_sha256"], split.val_share)
+        for remark in remarks_on(given):
+            typer.echo(remark, err=True)
         images = dict.fromkeys(framings, evaluation_set_of(given))
     with quiet_retracing():
         reports = [report_on(one, images[one.spec.crop], judged, mirrored) for one in classifiers]

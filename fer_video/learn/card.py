@@ -157,11 +157,21 @@ def _made(training: dict[str, Any]) -> str:
     made = (
         f"{_epochs(training)} epochs in batches of {options['batch_size']}, computed in "
         f"{options['precision']}{_where(training)}, seed {options['seed']}. Target: {target}. "
-        f"fer-video {training['fer_video']}, Keras {training['keras']}."
+        f"fer-video {training['fer_video']}, Keras {training['keras']}.{_images(training)}"
     )
     if start is None:
         return made
     return f"{_made(start['training'])}\n\nThen, from those weights: {made}"
+
+
+def _images(training: dict[str, Any]) -> str:
+    """Say of how many images; models of earlier versions do not tell."""
+    if "images" not in training:
+        return ""
+    counts = ", ".join(f"{n:,} for {split}" for split, n in training["images"].items())
+    held_out = " and ".join(training["data_held_out"])
+    by_us = f"; {held_out} held out evenly along the paths, not by person" if held_out else ""
+    return f" Images: {counts}{by_us}."
 
 
 def _epochs(training: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ _SPLIT_OF_NAME = {
     name: split
     for split, names in {
         TRAIN: ("train", "training"),
-        VALIDATION: ("val", "valid", "validation", "dev", "publictest"),
+        VALIDATION: ("val", "valid", "validate", "validation", "dev", "eval", "publictest"),
         TEST: ("test", "testing", "privatetest"),
     }.items()
     for name in names

@@ -11,7 +11,7 @@ import numpy as np
 
 from fer_video import nets
 from fer_video.backend import has_gpu, keras
-from fer_video.errors import MissingExtra, ModelError, TrainError
+from fer_video.errors import MissingExtra, ModelError, TrainError, cannot_write
 from fer_video.keras_net import load_net
 from fer_video.labels import emotions_of_count
 from fer_video.learn.batches import TrainingBatches, require_batch, targets, to_input, trainable
@@ -114,6 +114,7 @@ def require_usable(options: TrainOptions, tensorboard: Path | None = None) -> No
         MissingExtra: ``tensorboard`` is asked for, and is not installed.
         ModelError: The net is unknown, or the model to go on from or a teacher is missing,
             damaged, or does not fit.
+        OutputError: ``tensorboard`` cannot be made.
     """
     with quiet_startup():
         net = nets.build(options.net, options.n_emotions)
@@ -155,7 +156,8 @@ def _compiled(options: TrainOptions, steps_per_epoch: int) -> keras.Model:
 def _go_on_from(spec: ModelSpec, net: keras.Model, options: TrainOptions) -> None:
     if len(spec.labels) != options.n_emotions:
         raise ModelError(
-            f"{spec.folder} tells {len(spec.labels)} emotions apart, not {options.n_emotions}"
+            f"{spec.folder} tells {len(spec.labels)} emotions apart, not {options.n_emotions}: "
+            f"use --emotions {len(spec.labels)}"
         )
     net.set_weights(load_net(spec, options.net).get_weights())
 
@@ -271,6 +273,10 @@ def _tensorboard(folder: Path | None) -> list[keras.callbacks.Callback]:
         return []
     if find_spec("tensorboard") is None:
         raise MissingExtra("train", "--tensorboard")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     return [keras.callbacks.TensorBoard(folder, write_graph=False)]
 
 

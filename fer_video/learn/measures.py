@@ -51,8 +51,8 @@ def measure(
         A dict that JSON can hold; what cannot be computed is None.
 
         * ``n``; in [0, 1] ``accuracy``, ``accuracy_interval``, ``macro_f1``, ``top2_accuracy``,
-          ``calibration_error`` and ``calibration_error_untempered``. An emotion that is neither
-          true nor predicted anywhere counts 0 in ``macro_f1``.
+          ``calibration_error`` and ``calibration_error_untempered``. ``macro_f1`` is the mean of
+          the emotions that occur in ``truth``.
         * ``macro_auc``: mean of the emotions' ``auc``, those that have one.
         * ``negative_log_likelihood``: mean over images, in nats.
         * ``brier_score``: mean squared distance to the right one-hot row, summed over emotions,
@@ -69,7 +69,7 @@ def measure(
     """
     _require_pairs(probabilities, truth)
     predicted = probabilities.argmax(axis=1)
-    every = range(len(emotions))
+    every, occurring = range(len(emotions)), np.unique(truth)
     exact = _normalized(probabilities)
     by_emotion = measures_by_emotion(probabilities, truth, emotions)
     accuracy = float(metrics.accuracy_score(truth, predicted))
@@ -78,7 +78,7 @@ def measure(
         "accuracy": accuracy,
         "accuracy_interval": list(bootstrap_interval(accuracy, len(truth))),
         "macro_f1": float(
-            metrics.f1_score(truth, predicted, labels=every, average="macro", zero_division=0)
+            metrics.f1_score(truth, predicted, labels=occurring, average="macro", zero_division=0)
         ),
         "macro_auc": _mean([found["auc"] for found in by_emotion.values()]),
         "top2_accuracy": float(metrics.top_k_accuracy_score(truth, exact, k=2, labels=every)),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_video.learn.dataset import SPLITS, Faces, ferplus_majority, is_blank
+from fer_video.learn.dataset import SPLITS, TEST, Faces, ferplus_majority, is_blank
 from fer_video.learn.faces import N_NAMED, Images, Integers, Problem, first_alike
 
 SAMPLES_PER_EMOTION = 12
@@ -67,6 +67,21 @@ def as_text(faces: Faces) -> str:
     if faces.held_out:
         lines += ["", f"held out of the other images: {' and '.join(faces.held_out)}"]
     return "\n".join([*lines, "", *_left_out(faces.left_out), *_bad(faces)])
+
+
+def remarks_on(faces: Faces) -> list[str]:
+    """Say what must be known of a data set before a number that came of it is believed."""
+    remarks = []
+    if faces.left_out or faces.problems:
+        counts = f"left out {len(faces.left_out):,}, bad {len(faces.problems):,}"
+        remarks.append(f"{counts}: `fer-video dataset` names them")
+    if TEST in faces.held_out:
+        n_test = int((faces.split == TEST).sum())
+        remarks.append(
+            f"{n_test:,} of {len(faces):,} images are judged: without folders of splits, the "
+            "others are for training; a folder test/<emotion> is judged whole"
+        )
+    return remarks
 
 
 def totals_of(faces: Faces) -> dict[str, int]:

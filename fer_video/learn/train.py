@@ -8,7 +8,7 @@ from typing import Any
 from fer_video.backend import keras
 from fer_video.errors import OutputError, TrainError
 from fer_video.labels import emotions_of_count
-from fer_video.learn.dataset import Faces, read_faces
+from fer_video.learn.dataset import SPLITS, Faces, read_faces
 from fer_video.learn.export import export, provenance
 from fer_video.learn.fit import Report, fit, require_usable, settled
 from fer_video.learn.pictures import plot_curves
@@ -66,7 +66,12 @@ def train(
     faces = read_faces(data, ferplus, options.val_share, emotions_of_count(options.n_emotions))
     for name in filter(None, (options.start_from, *options.teachers)):
         require_unseen(find(name), faces, decided_by["data_sha256"], options.val_share)
-    decided_by |= {"data_problems": len(faces.problems)}
+    decided_by |= {
+        "data_problems": len(faces.problems),
+        "data_left_out": len(faces.left_out),
+        "data_held_out": list(faces.held_out),
+        "images": {split: int((faces.split == split).sum()) for split in SPLITS},
+    }
     progress = Progress(out.with_name(f".{out.name}.progress"))
     with progress.claimed(decided_by):
         trained = fit(faces, options, progress, report, tensorboard)
@@ -111,7 +116,7 @@ def _check_out(out: Path, force: bool) -> None:
         raise OutputError(out, "a model is called by its folder's name: give the folder one")
     if not out.exists():
         return
-    if not force:
-        raise OutputError(out, "it exists; name a new model folder, or replace it with --force")
     if not (out / SPEC_FILE).is_file():
         raise OutputError(out, "it exists and is no model folder; name another --out")
+    if not force:
+        raise OutputError(out, "it exists; name a new model folder, or replace it with --force")

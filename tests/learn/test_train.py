@@ -129,20 +129,23 @@ def test_progress_of_another_training_is_not_continued(data, tmp_path) -> None:
     out = tmp_path / "mine"
     with pytest.raises(Killed):
         train(data, None, out, OPTIONS, killed_after(0))
-    with pytest.raises(OutputError, match=r"\.mine\.progress: .* other options or data"):
+    with pytest.raises(OutputError, match=r"\.mine\.progress: .* other options, data or"):
         train(data, None, out, replace(OPTIONS, seed=6), ignore)
     write_csv(data, csv_rows(faces())[::-1])
-    with pytest.raises(OutputError, match=r"other options or data; name another --out"):
+    with pytest.raises(
+        OutputError, match=r"other options, data or Keras backend; name another --out"
+    ):
         train(data, None, out, OPTIONS, ignore)
 
 
 def test_an_existing_model_is_not_touched(data, tmp_path) -> None:
     (tmp_path / "mine").mkdir()
-    with pytest.raises(
-        OutputError, match=r"mine: it exists; name a new .* or replace it with --force"
-    ):
+    with pytest.raises(OutputError, match="mine: it exists and is no model folder; name another"):
         train(data, None, tmp_path / "mine", OPTIONS, ignore)
-    assert not list((tmp_path / "mine").iterdir())
+    (tmp_path / "mine" / weights.SPEC_FILE).touch()
+    with pytest.raises(OutputError, match=r"mine: it exists; name a new .* it with --force"):
+        train(data, None, tmp_path / "mine", OPTIONS, ignore)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [weights.SPEC_FILE]
 
 
 def test_force_replaces_a_model_at_the_end_and_nothing_that_is_no_model(data, tmp_path) -> None:
@@ -292,6 +295,12 @@ def test_epochs_before_memory_was_exhausted_are_kept_for_the_same_command(data, 
     assert told == [2]
 
 
+def test_a_place_for_tensorboard_that_cannot_be_made_is_told_at_once(data, tmp_path) -> None:
+    with pytest.raises(OutputError, match=r"fer2013\.csv: file exists"):
+        train(data, None, tmp_path / "mine", OPTIONS, ignore, data)
+    assert not list(tmp_path.glob(".mine*"))
+
+
 @pytest.mark.parametrize("out", [".", ".."])
 def test_a_model_needs_a_name(data, out) -> None:
     with pytest.raises(OutputError, match="called by its folder's name"):
@@ -306,7 +315,10 @@ def test_a_folder_of_train_and_test_is_enough(tmp_path) -> None:
         save(tmp_path / "data" / split / EMOTIONS[label] / f"{number:03d}.png", image)
     spec = train(tmp_path / "data", None, tmp_path / "mine", replace(OPTIONS, epochs=1), ignore)
     assert spec.metrics["label"]["n"] == 14
-    assert "--data data --out models/mine" in (tmp_path / "mine" / "README.md").read_text()
+    card = (tmp_path / "mine" / "README.md").read_text()
+    assert "--data data --out models/mine" in card
+    assert spec.training["images"] == {"train": 63, "validation": 7, "test": 14}
+    assert "Images: 63 for train, 7 for validation, 14 for test; validation held out" in card
 
 
 def test_ranges_of_a_sorted_data_set_are_taken_of_every_emotion(tmp_path, monkeypatch) -> None:
@@ -350,7 +362,7 @@ def test_no_model_goes_on_with_what_it_would_be_tested_on(tmp_path) -> None:
     code, _, err = run(
         "evaluate", "--data", tmp_path / "data", "--model", after, "--val-share", 0.25
     )
-    assert (code, err) == (0, "")
+    assert (code, err.startswith("35 of 140 images are judged: ")) == (0, True)
 
 
 def test_training_goes_on_from_an_earlier_model(trained, data: Path, tmp_path: Path) -> None:
