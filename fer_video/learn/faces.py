@@ -72,6 +72,8 @@ class Faces:
     """Files that are not part of the data set, and what shows an emotion not in ``emotions``."""
     held_out: tuple[str, ...] = ()
     """Splits that the source does not have: shares of its other images."""
+    n_stretched: int = 0
+    """Images that were not square, as whole photographs seldom are."""
 
     def __len__(self) -> int:
         return len(self.images)

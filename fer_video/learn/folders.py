@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -32,6 +33,8 @@ from fer_video.learn.faces import (
 
 MAX_IMAGE_BYTES = 64 * 2**20
 """Of a file, which is read whole: no photograph of a face comes near it."""
+
+T = TypeVar("T")
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm"}
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM", "GIF")
@@ -90,10 +93,12 @@ def read_images(
     images = np.empty((len(chosen), SIZE_PX, SIZE_PX), np.uint8)
     problems = []
     good: list[Labelled] = []
+    n_stretched = 0
     for one in chosen:
         try:
-            images[len(good)] = _read_face(one, emotions)
+            images[len(good)], is_square = _read(one, emotions, _to_face)
             good.append(one)
+            n_stretched += not is_square
         except _BadImageError as fault:
             problems.append(Problem(str(one.entry.name), str(fault)))
     require_few(source, problems, len(good))
@@ -103,6 +108,7 @@ def read_images(
     return Faces(
         images, labels, split, emotions=emotions, source=source,
         problems=tuple(problems), left_out=(*left_out, *of_others), held_out=held_out,
+        n_stretched=n_stretched,
     )  # fmt: skip
 
 
@@ -148,13 +154,7 @@ class _BadImageError(Exception):
     """What is wrong with an image, as the fault of a ``Problem``."""
 
 
-def _read_face(one: Labelled, emotions: Sequence[str]) -> Images:
-    return _read(one, emotions, _to_face)
-
-
-def _read(
-    one: Labelled, emotions: Sequence[str], convert: Callable[[Image.Image], Images]
-) -> Images:
+def _read(one: Labelled, emotions: Sequence[str], convert: Callable[[Image.Image], T]) -> T:
     if one.emotion is None:
         raise _BadImageError(f"has an unknown emotion; use {', '.join(emotions)}")
     if one.entry.n_bytes > MAX_IMAGE_BYTES:
@@ -180,11 +180,13 @@ def _upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def _to_face(image: Image.Image) -> Images:
+def _to_face(image: Image.Image) -> tuple[Images, bool]:
+    """Return 48x48 gray pixels, and whether the image was square."""
     gray = _upright(image).convert("L")
+    is_square = gray.width == gray.height
     if gray.size != (SIZE_PX, SIZE_PX):
         gray = gray.resize((SIZE_PX, SIZE_PX), Image.Resampling.BOX)
-    return np.asarray(gray)
+    return np.asarray(gray), is_square
 
 
 def _splits(

@@ -66,6 +66,8 @@ def as_text(faces: Faces) -> str:
         ]
     if faces.held_out:
         lines += ["", f"held out of the other images: {' and '.join(faces.held_out)}"]
+    if faces.n_stretched:
+        lines += ["", _stretched(faces)]
     return "\n".join([*lines, "", *_left_out(faces.left_out), *_bad(faces)])
 
 
@@ -75,6 +77,8 @@ def remarks_on(faces: Faces) -> list[str]:
     if faces.left_out or faces.problems:
         counts = f"left out {len(faces.left_out):,}, bad {len(faces.problems):,}"
         remarks.append(f"{counts}: `fer-video dataset` names them")
+    if faces.n_stretched:
+        remarks.append(f"{_stretched(faces)}: whole photographs need --faces detect")
     if TEST in faces.held_out:
         n_test = int((faces.split == TEST).sum())
         remarks.append(
@@ -82,6 +86,10 @@ def remarks_on(faces: Faces) -> list[str]:
             "others are for training; a folder test/<emotion> is judged whole"
         )
     return remarks
+
+
+def _stretched(faces: Faces) -> str:
+    return f"stretched, since they were not square: {faces.n_stretched:,} images"
 
 
 def totals_of(faces: Faces) -> dict[str, int]:

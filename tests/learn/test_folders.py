@@ -47,6 +47,9 @@ def test_images_of_a_folder_become_gray_and_48_px(tmp_path) -> None:
     assert set(levels[TEST].ravel()) == {77}
     # the weight of green in ITU-R BT.601 luma is 0.587
     assert set(levels[VALIDATION].ravel()) == {150}
+    assert found.n_stretched == 2
+    save(tmp_path / "train" / "happy" / "square.png", draw(3, 0))
+    assert read_faces(tmp_path).n_stretched == 2
 
 
 def test_a_folder_without_validation_holds_out_every_tenth_training_image(tmp_path) -> None:

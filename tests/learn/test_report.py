@@ -5,7 +5,7 @@ import numpy as np
 from fer_video.labels import EMOTION_SETS, EMOTIONS
 from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
 from fer_video.learn.faces import Problem
-from fer_video.learn.report import as_text, report_of, samples_of, totals_of
+from fer_video.learn.report import as_text, remarks_on, report_of, samples_of, totals_of
 from tests.learn.faces import draw, some_faces, votes
 
 A, B, C, BLANK = draw(3, 0), draw(3, 1), draw(4, 2), np.full((48, 48), 9, np.uint8)
@@ -34,6 +34,17 @@ def test_counts_are_those_counted_by_hand() -> None:
         [3, 1, 1],  # of test: thrice A; C; one more of A
     ]
     assert report.majority is None
+
+
+def test_what_must_be_known_before_a_number_is_believed_is_said() -> None:
+    assert remarks_on(faces_with_copies()) == []
+    faces = replace(faces_with_copies(), n_stretched=4, held_out=(VALIDATION, TEST),
+                    left_out=(Problem("a.txt", "is not named like an image"),))  # fmt: skip
+    counts, stretched, judged = remarks_on(faces)
+    assert counts == "left out 1, bad 0: `fer-video dataset` names them"
+    assert stretched.endswith("not square: 4 images: whole photographs need --faces detect")
+    assert judged.startswith("3 of 11 images are judged: ")
+    assert "stretched, since they were not square: 4 images" in as_text(faces)
 
 
 def test_the_report_as_text() -> None:
