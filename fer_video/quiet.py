@@ -17,8 +17,6 @@ _NOISE = re.compile(
     rb"|W[ \d].*tf_tfl_flatbuffer_helpers.*\] Ignored"  # settings that its converter has no use for
     rb"|W[ \d].*flatbuffer_export.*\] Skipping runtime version metadata"
     rb"|fully_quantize: \d"  # what its converter says of its work
-    rb"|W[ \d].*generator_dataset_op.*\] Error occurred when finalizing"  # of an interrupted epoch
-    rb"|\t? *\[\[\{\{node PyFunc\}\}\]\]"
     rb"|INFO: Created TensorFlow Lite XNNPACK delegate"  # LiteRT's kernels for CPUs
     rb"|.*Unable to register cu\w+ factory"  # two copies of one plug-in: harmless
     rb"|.*computation placer already registered"
