@@ -169,7 +169,7 @@ def test_plot_and_annotate_work_from_the_timeline(short, tmp_path: Path) -> None
     words = ["plot", timeline, "--out", tmp_path / "one.svg", "--track"]
     assert run(*words, 1)[0] == 0
     assert len((tmp_path / "one.svg").read_bytes()) < len((tmp_path / "p.svg").read_bytes())
-    code, _, err = run(*words, 9)
+    code, _, err = run(*words, 9, "--force")
     assert (code, "must be a track of the timeline, one from 0 to 1, got 9" in err) == (2, True)
     assert "<!-- consult.mp4 -->" in (tmp_path / "p.svg").read_text(encoding="utf-8")
     assert run("annotate", recording, timeline, "--out", tmp_path / "v.mp4")[0] == 0
