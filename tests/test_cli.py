@@ -173,7 +173,7 @@ def test_plot_and_annotate_work_from_the_timeline(short, tmp_path: Path) -> None
     assert (code, "must be a track of the timeline, one from 0 to 1, got 9" in err) == (2, True)
     assert "<!-- consult.mp4 -->" in (tmp_path / "p.svg").read_text(encoding="utf-8")
     assert run("annotate", recording, timeline, "--out", tmp_path / "v.mp4")[0] == 0
-    assert files(tmp_path) == ["p.svg", "v.mp4"]
+    assert files(tmp_path) == ["one.svg", "p.svg", "v.mp4"]
 
 
 def test_models_are_listed_with_what_they_are_worth() -> None:
