@@ -16,9 +16,9 @@ try:
     with quiet_startup():
         import keras
 except (ImportError, ValueError) as error:
-    backend = os.environ["KERAS_BACKEND"]
     raise OptionError(
-        f"KERAS_BACKEND is {backend}, which cannot be loaded ({error}): install it, or unset it"
+        f"KERAS_BACKEND is {os.environ['KERAS_BACKEND']}, which cannot be loaded ({error}): "
+        "install it, or unset it"
     ) from error
 
 __all__ = ["has_gpu", "keras"]

@@ -39,11 +39,17 @@ def analyze_job(job: Job) -> Iterator[Event]:
         made = yield from telling(job, "check", made_of(job, before.provenance, before.outputs))
         yield Skipped(job, summary, made)
         return
-    if job.remote and job.remote.results:
+    if _goes_to_a_store(job):
         before = Kept(fault=before.fault)  # no part of the results lies here to go on from
     ended = yield from on_copies(functools.partial(_analyze, before), job)
-    clear(job)
+    if _goes_to_a_store(job):
+        clear(job)
     yield ended
+
+
+def _goes_to_a_store(job: Job) -> bool:
+    """Tell whether results are lost with the process until they are at their address."""
+    return bool(job.remote and job.remote.results)
 
 
 def _missing(job: Job, before: Kept) -> set[Kind]:
@@ -55,7 +61,7 @@ def _analyze(before: Kept, job: Job) -> Generator[Event, None, Event]:
         set_aside(job)
     outputs = dict(before.outputs)
     provenance = before.provenance or (yield from _write_timeline(job))
-    if not (job.remote and job.remote.results):  # else it is safe only at its address
+    if not _goes_to_a_store(job):
         clear(job)
     if before.provenance is None:  # at once: another run may replace it while this one draws
         outputs["timeline"] = yield from telling(job, "check", timeline_of(job, provenance))
@@ -132,7 +138,7 @@ def _written(
                 if tally.analyzed_s >= reported_s + _PROGRESS_S:
                     reported_s = tally.analyzed_s
                     yield Advanced(job, "analyze", reported_s, total_s)
-            if job.remote and job.remote.results:  # what is written here is not safe yet
+            if _goes_to_a_store(job):
                 checkpoints.save()
             summary = tally.summary(analysis.recording)
             writer.provenance = yield from telling(job, "check", analysis.provenance(summary))

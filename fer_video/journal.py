@@ -163,6 +163,8 @@ def _refuse_same_names(ledger: Ledger, run: Run) -> None:
 def noted(events: Iterable[Event], ledger: Ledger) -> Iterator[Event]:
     """Pass events on; how a recording ended is in the manifest before its event comes out.
 
+    On this machine: a store has it a little later, see ``Ledger.add``.
+
     Raises:
         OutputError: The manifest cannot be written.
     """

@@ -111,7 +111,10 @@ class Overlay:
     def _panel_place(
         self, face: Rect, taken: Sequence[Rect], before: int | None
     ) -> tuple[int, Rect]:
-        """Choose a place beside a face: right, left or below; one that hides nothing else."""
+        """Choose a place beside a face: right, left or below; one that hides nothing else.
+
+        That of the picture ``before`` is kept as long as it is hardly worse.
+        """
         width, height = self._panel.size_px
         gap = 2 * self._line_px
         corners = [

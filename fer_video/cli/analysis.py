@@ -276,7 +276,7 @@ def plot(
         typer.Option(
             "--track",
             help="Number of a track to show; give it again for more.",
-            show_default="the 12 seen longest",
+            show_default="those seen longest",
         ),
     ] = None,
     force: Force = False,
