@@ -106,7 +106,7 @@ def plot_curves(history: pd.DataFrame, out: Path) -> None:
     """Draw the measures of a training over its epochs.
 
     Args:
-        history: ``history.csv``, at least one row; ``epoch`` counts from 0. A measure that is
+        history: ``history.csv``, at least one row; ``epoch`` counts from 1. A measure that is
             not there, as in files of older versions, is not drawn.
         out: The figure, PNG, SVG or PDF; replaced if it exists, and whole or absent.
 
@@ -134,7 +134,7 @@ def draw_curves(history: pd.DataFrame) -> Figure:
 def _draw_panel(axes: Axes, title: str, history: pd.DataFrame, curves: Sequence[Curve]) -> None:
     # a line through a single epoch could not be seen
     marker = "o" if len(history) <= _WITH_DOTS else ""
-    epochs = history["epoch"] + 1
+    epochs = history["epoch"]
     for column, name, color, dashes in curves:
         axes.plot(epochs, history[column], dashes, marker=marker, color=color, label=name,
                   linewidth=1.4, markersize=4)  # fmt: skip

@@ -12,12 +12,21 @@ import pandas as pd
 from fer_video.backend import keras
 from fer_video.errors import FerVideoError, MissingExtra, OutputError, cannot_write
 from fer_video.files import whole_file
+from fer_video.learn.command import flag_of
 
 HISTORY_FILE = "history.csv"
 """The figures of every epoch, in the progress and then in the model folder."""
 
 _LATEST, _BEST = "latest.weights.h5", "best.weights.h5"  # a suffix that Keras insists on
 _NOTE_FILE, _LOCK_FILE = "training.json", "lock"
+
+_NAMES = {
+    "data": "the name of --data", "data_sha256": "the content of --data",
+    "ferplus": "the name of --ferplus", "ferplus_sha256": "the content of --ferplus",
+    "start": "the weights of --from", "teachers": "the weights of a --teacher",
+    "backend": "the Keras backend",
+}  # fmt: skip
+"""Of what decides a training beside its options, in words."""
 
 Figures = dict[str, float]
 """Measures of one epoch by name."""
@@ -58,12 +67,13 @@ class Progress:
 
     def _claim(self, decided_by: dict[str, Any]) -> None:
         note = self.folder / _NOTE_FILE
-        saved = note.exists() and self.has_state()
-        if saved and json.loads(note.read_text(encoding="utf-8")) != decided_by:
-            raise OutputError(
-                self.folder, "it holds the progress of a training with other options, data or "
-                "Keras backend; name another --out, or delete it"
-            )  # fmt: skip
+        if note.exists() and self.has_state():
+            other = _unlike(json.loads(note.read_text(encoding="utf-8")), decided_by)
+            if other:
+                raise OutputError(
+                    self.folder, f"it holds the progress of a training that differs in {other}; "
+                    "name another --out, or delete it"
+                )  # fmt: skip
         with whole_file(note) as temporary:
             temporary.write_text(json.dumps(decided_by, indent=2), encoding="utf-8")
 
@@ -79,13 +89,19 @@ class Progress:
     def save(self, net: keras.Model, epoch: int, figures: Figures, *, as_best: bool) -> None:
         """Keep the state after an epoch; if asked, as the best so far, too.
 
+        Args:
+            net: With the optimizer that it was compiled with.
+            epoch: Its number from 0; the history counts from 1, as people and messages do.
+            figures: Its measures.
+            as_best: Whether it is the best so far.
+
         Raises:
             OutputError: The folder cannot be written.
         """
         rows = self.history()
-        row = pd.DataFrame([{"epoch": epoch} | figures])
+        row = pd.DataFrame([{"epoch": epoch + 1} | figures])
         # rows of this epoch and later ones are those of a run that was killed
-        rows = pd.concat([rows[rows["epoch"] < epoch], row]) if epoch else row
+        rows = pd.concat([rows[rows["epoch"] <= epoch], row]) if epoch else row
         with whole_file(self.folder / HISTORY_FILE) as temporary:
             rows.to_csv(temporary, index=False)
         state = self._state(_LATEST)
@@ -114,6 +130,18 @@ class Progress:
 
     def _state(self, name: str) -> Path:
         return self.folder / "state" / name
+
+
+def _unlike(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """Name what differs between two trainings; the data and its counts where no option does."""
+    options, others = (decided_by.get("options", {}) for decided_by in (one, other))
+    typed = [flag_of(field) for field in options | others if _differ(field, options, others)]
+    named = [name for key, name in _NAMES.items() if _differ(key, one, other)]
+    return ", ".join(typed or named) or ("" if one == other else "how the data is read")
+
+
+def _differ(key: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return bool(one.get(key) != other.get(key))
 
 
 def _hold(folder: Path) -> AbstractContextManager[object]:

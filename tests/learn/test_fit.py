@@ -142,7 +142,7 @@ def test_every_epoch_is_measured_on_the_validation_split(tmp_path) -> None:
     told = []
     fit(seen, OPTIONS, progress, lambda _, figures: told.append(dict(figures)))
     rows = history(progress)
-    assert rows["epoch"].tolist() == [0, 1, 2]
+    assert rows["epoch"].tolist() == [1, 2, 3]
     assert rows.drop(columns="epoch").to_dict("records") == [pytest.approx(one) for one in told]
     assert set(rows) >= {
         "loss", "accuracy", "learning_rate", "val_loss", "val_accuracy", "val_auc",

@@ -18,7 +18,8 @@ def history(epochs: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     names = [*OLD_COLUMNS[1:], *SHARES, *TRUTHS]
     measures = pd.DataFrame(rng.random((epochs, len(names))), columns=names)
-    return measures.assign(epoch=range(epochs), learning_rate=0.002 * 0.9 ** np.arange(epochs))
+    numbers = np.arange(1, epochs + 1)
+    return measures.assign(epoch=numbers, learning_rate=0.002 * 0.9**numbers)
 
 
 def curves(figure) -> dict[str, dict[str, np.ndarray]]:

@@ -129,12 +129,11 @@ def test_progress_of_another_training_is_not_continued(data, tmp_path) -> None:
     out = tmp_path / "mine"
     with pytest.raises(Killed):
         train(data, None, out, OPTIONS, killed_after(0))
-    with pytest.raises(OutputError, match=r"\.mine\.progress: .* other options, data or"):
-        train(data, None, out, replace(OPTIONS, seed=6), ignore)
+    differs = r"\.mine\.progress: it holds the progress of a training that differs in "
+    with pytest.raises(OutputError, match=differs + "--mixup, --seed; name another --out"):
+        train(data, None, out, replace(OPTIONS, mixup_alpha=0.5, seed=6), ignore)
     write_csv(data, csv_rows(faces())[::-1])
-    with pytest.raises(
-        OutputError, match=r"other options, data or Keras backend; name another --out"
-    ):
+    with pytest.raises(OutputError, match=differs + "the content of --data; name another --out"):
         train(data, None, out, OPTIONS, ignore)
 
 
