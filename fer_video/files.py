@@ -15,13 +15,14 @@ from typing import Literal, TypeVar
 from fer_video.errors import OutputError, VideoError, cannot_write, reason_of
 
 T = TypeVar("T")
-Kind = Literal["timeline", "video", "plot", "report"]
+Kind = Literal["timeline", "video", "plot", "report", "table"]
 
 _SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "timeline": (".parquet", ".csv"),
     "video": (".mp4",),
     "plot": (".png", ".svg", ".pdf"),
     "report": (".json", ".md", ".csv"),
+    "table": (".csv",),
 }
 """The formats that we write."""
 

@@ -25,6 +25,7 @@ TableFormat = Literal["parquet", "csv"]
 PlotStyle = Literal["area", "lines"]
 EngineName = Literal["local", "ray"]
 FaceSource = Literal["given", "detect"]
+JudgedSplit = Literal["test", "validation"]
 
 _MOST = 1e9
 """Of seconds, GB and samples per second: up to here, no clock and no count overflows."""

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import framing
@@ -64,15 +65,8 @@ def test_accuracy_is_of_the_images_in_which_a_face_is_found(portrait) -> None:
     faces.images[:] = 20
     faces.images[[0, 3], :24] = 200  # the first and the last are what they are labelled as
     faces.labels[:] = [0, 1, 1, 0]
-    faces = type(faces)(
-        faces.images,
-        faces.labels,
-        faces.split,
-        votes=np.array(
-            [votes(anger=10), votes(anger=10), votes(anger=5, sadness=5), votes(anger=10)]
-        ),
-        emotions=emotions,
-    )
+    seen_by_ten = [votes(anger=10), votes(anger=10), votes(anger=5, sadness=5), votes(anger=10)]
+    faces = replace(faces, votes=np.array(seen_by_ten))
     _, seen = portrait[0]
     whole = np.array([[0.31, 0.39], [0.69, 0.39], [0.5, 0.6], [0.35, 0.76], [0.65, 0.76]])
     landmarks = (whole * 48 * framing.ENLARGED + framing.BORDER_PX).astype(np.float32)

@@ -19,12 +19,23 @@ from fer_video.cli.arguments import (
     ValShare,
 )
 from fer_video.errors import OptionError
-from fer_video.options import ClassifyOptions, DetectOptions, FaceSource, TrainOptions
+from fer_video.options import (
+    ClassifyOptions,
+    DetectOptions,
+    FaceSource,
+    JudgedSplit,
+    TrainOptions,
+)
 
 if TYPE_CHECKING:  # NumPy takes longer to load than help to print
     from fer_video.weights import ModelSpec
 
 _SHIPPED = [ClassifyOptions.model]
+
+_OF_VALIDATION = (
+    "validation calibrated the models that learned from this data, and may have chosen their "
+    "epochs: what you report is the test split's"
+)
 
 
 @app.command()
@@ -48,6 +59,12 @@ def evaluate(
     data: Data,
     ferplus: Ferplus = None,
     val_share: ValShare = TrainOptions.val_share,
+    split: Annotated[
+        JudgedSplit,
+        typer.Option(
+            "--split", help="What to judge on: validation to choose a model, test to report it."
+        ),
+    ] = "test",
     models: Annotated[
         list[str],
         typer.Option(
@@ -60,7 +77,7 @@ def evaluate(
         typer.Option(
             "--faces",
             help="given: --data holds faces; detect: it holds whole photographs, in folders "
-            "test/<emotion>, in which the detector looks for the largest face.",
+            "<split>/<emotion>, in which the detector looks for the largest face.",
         ),
     ] = "given",
     detector: Detector = DetectOptions.detector,
@@ -75,13 +92,17 @@ def evaluate(
         Path | None,
         typer.Option(help="Write every measure, .json; or a row per model, .md or .csv."),
     ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(help="Write what each model answered to each image, .csv."),
+    ] = None,
     plots: Annotated[
         Path | None,
         typer.Option(help="Folder for pictures: confusion, ROC, reliability of each model."),
     ] = None,
     force: Force = False,
 ) -> None:
-    """Measure models on the test split of a data set.
+    """Measure models on the test split of a data set, or on the validation split.
 
     label is the data set's own label, ferplus what the majority of ten voters saw; without
     copies leaves out images that stand in the training split, too. The interval is that of the
@@ -92,6 +113,9 @@ def evaluate(
     network, as in analyze; of each photograph the largest face that could start a track. Measures
     are of the photographs in which a face was found; those without one are counted, and a second
     accuracy takes them as wrong.
+
+    --answers has a row per model and image: its line or path, whether it stands in the training
+    split, too, what is right, what the model answered, and the probabilities.
     """
     detection = DetectOptions(
         detector=detector,
@@ -99,7 +123,7 @@ def evaluate(
         min_score=min_score,
         min_face_px=min_face_px,
     )
-    split = TrainOptions(val_share=val_share)
+    TrainOptions(val_share=val_share)  # checks it
     _check_source(faces, ferplus, detection)
 
     from fer_video import weights
@@ -110,15 +134,18 @@ def evaluate(
     specs = [weights.find(name) for name in models]
     _require_different_names(specs)
     emotions = _shared_labels(specs)
+    inputs = [data] if ferplus is None else [data, ferplus]
     if out is not None:
-        check_output(out, "report", force, [data] if ferplus is None else [data, ferplus])
+        check_output(out, "report", force, inputs)
+    if answers is not None:
+        check_output(answers, "table", force, inputs)
     if plots is not None:
         from fer_video.learn.charts import PICTURES
 
         for spec in specs:
             for picture in PICTURES:
                 check_output(plots / spec.name / picture, "plot", force, [])
-    judged = sources(data, ferplus)
+    source = sources(data, ferplus)
     if faces == "detect":
         require_photographs(data)
 
@@ -126,8 +153,9 @@ def evaluate(
     from fer_video.classify import classifier_of
     from fer_video.detect import load_detector
     from fer_video.learn import comparison
+    from fer_video.learn.answers import write_answers
     from fer_video.learn.dataset import read_faces
-    from fer_video.learn.evaluate import evaluation_set_of, report_on
+    from fer_video.learn.evaluate import evaluation_set_of, judge
     from fer_video.learn.photographs import read_photographs
     from fer_video.learn.report import remarks_on
     from fer_video.quiet import quiet_retracing
@@ -135,16 +163,20 @@ def evaluate(
     classifiers = [classifier_of(spec, ClassifyOptions.batch_size, device) for spec in specs]
     framings = {spec.crop for spec in specs}
     if faces == "detect":
-        images = read_photographs(data, emotions, framings, load_detector(detection), detection)
+        finder = load_detector(detection)
+        images = read_photographs(data, emotions, framings, finder, detection, split)
     else:
-        given = read_faces(data, ferplus, split.val_share, emotions)
+        given = read_faces(data, ferplus, val_share, emotions)
         for spec in specs:
-            require_unseen(spec, given, judged["data_sha256"], split.val_share)
-        for remark in remarks_on(given):
+            require_unseen(spec, given, source["data_sha256"], val_share, split)
+        for remark in remarks_on(given, split):
             typer.echo(remark, err=True)
-        images = dict.fromkeys(framings, evaluation_set_of(given))
+        images = dict.fromkeys(framings, evaluation_set_of(given, split))
+    if split == "validation":
+        typer.echo(_OF_VALIDATION, err=True)
     with quiet_retracing():
-        reports = [report_on(one, images[one.spec.crop], judged, mirrored) for one in classifiers]
+        judged = [judge(one, images[one.spec.crop], source, mirrored) for one in classifiers]
+    reports = [one.report for one in judged]
     if len(reports) == 1:
         typer.echo(listing.report_text(reports[0]))
     else:
@@ -152,6 +184,9 @@ def evaluate(
     if out is not None:
         comparison.write_reports(reports, out)
         typer.echo(f"wrote {out}")
+    if answers is not None:
+        write_answers(judged, answers)
+        typer.echo(f"wrote {answers}")
     if plots is not None:
         comparison.plot_reports(reports, plots)
         typer.echo(f"wrote {plots}")

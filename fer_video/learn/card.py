@@ -113,7 +113,7 @@ def model_card(spec: ModelSpec, report: Mapping[str, Any]) -> str:
 
     Args:
         spec: What it is and how it was made.
-        report: How good it is, as ``learn.evaluate.report_on`` tells.
+        report: How good it is, as ``learn.evaluate.judge`` tells.
     """
     tests, main_test = report["tests"], report["main_test"]
     return _TEMPLATE.format(

@@ -82,6 +82,7 @@ def _row(report: Report, tests: Mapping[str, Any], name: str, passes: int) -> Ro
     row = {
         "model": name,
         "net": report["net"],
+        "split": report["split"],
         "images": main["n"],
         **{f"{test}_accuracy": tests[test]["accuracy"]
            for test in ("ferplus", "label") if test in tests},

@@ -16,12 +16,12 @@ from fer_video.learn.dataset import (
     ferplus_majority,
     is_copy_of,
 )
-from fer_video.learn.faces import Images, Integers, Mask
+from fer_video.learn.faces import Images, Integers, Mask, Names
 from fer_video.learn.measures import Metrics, measure
 from fer_video.types import Floats
 
 Report = dict[str, Any]
-"""All that is known of how good one model is on one data set; what ``report_on`` returns."""
+"""All that is known of how good one model is on one data set; ``judge`` makes it."""
 
 _HEADLINE = ("n", "accuracy", "accuracy_interval", "macro_f1", "calibration_error")
 _TIMED_CROPS = 320
@@ -29,7 +29,7 @@ _TIMED_CROPS = 320
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
-    """Test images, and what is right for each."""
+    """Images to judge models on, and what is right for each."""
 
     crops: Images
     """What the classifier sees, uint8 ``(n_with_face, 48, 48)``: one for each True of
@@ -40,24 +40,37 @@ class EvaluationSet:
     """By test: index of the right emotion, -1 where it is unknown, ``(n,)``."""
     is_copy: Mask
     """Whether the image stands in the training split, too, bool ``(n,)``."""
+    places: Names
+    """As in ``Faces``, ``(n,)``."""
     emotions: tuple[str, ...]
+    split: str = TEST
     votes: Floats | None = None
     """Shares of the FER+ voters by emotion, ``(n, n_emotions)``; None without FER+."""
     detected: bool = False
     """Whether a detector looked for the faces in whole photographs."""
 
 
-def evaluation_set_of(faces: Faces) -> EvaluationSet:
-    """Take the test split; all splits are needed to know its copies of training images.
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """What a model answered, and how good that is."""
+
+    images: EvaluationSet
+    answers: Floats
+    """Probabilities for the crops, shape ``(n_with_face, n_emotions)``."""
+    report: Report
+
+
+def evaluation_set_of(faces: Faces, split: str = TEST) -> EvaluationSet:
+    """Take a split; all splits are needed to know its copies of training images.
 
     Its tests are ``label`` (the data set's label) and, where there are votes, ``ferplus`` (the
     majority of the voters).
 
     Raises:
-        DataError: There are no test images.
+        DataError: The split is empty.
     """
-    faces.require(TEST)
-    test = faces.part(TEST)
+    faces.require(split)
+    test = faces.part(split)
     truths = {"label": test.labels}
     if test.votes is not None:
         truths["ferplus"] = ferplus_majority(test.votes, test.emotions)
@@ -66,28 +79,30 @@ def evaluation_set_of(faces: Faces) -> EvaluationSet:
         has_face=np.ones(len(test), bool),
         truths=truths,
         is_copy=is_copy_of(test, faces.part(TRAIN)),
+        places=test.places,
         emotions=test.emotions,
+        split=split,
         votes=None if test.votes is None else ferplus_distribution(test.votes, test.emotions),
     )
 
 
-def report_on(
+def judge(
     classifier: NetClassifier,
     images: EvaluationSet,
-    judged: Mapping[str, str | None],
+    source: Mapping[str, str | None],
     mirrored: bool = False,
-) -> Report:
+) -> Judgement:
     """Evaluate a model.
 
     Args:
         classifier: What ships, temperature included.
-        images: To classify.
-        judged: Where they come from, as ``learn.sources`` tells.
+        images: To judge it on.
+        source: Where they come from, as ``learn.sources`` tells.
         mirrored: Whether to judge the mean over each crop and its mirror image, too.
 
     Returns:
-        A dict that JSON can hold: what the model is; ``seconds_per_crop`` on this machine, and
-        the ``runtime`` that took them; what it was judged on; ``tests`` as ``evaluate`` returns
+        Its report says what the model is; ``seconds_per_crop`` on this machine, and the
+        ``runtime`` that took them; what it was judged on; ``tests`` as ``evaluate`` returns
         them, of which ``main_test`` names the one to look at first; if ``mirrored``, the same
         tests of the means. For whole photographs, ``without_face`` counts those in which no face
         was found.
@@ -106,7 +121,8 @@ def report_on(
         "sha256": spec.sha256,
         "temperature": spec.temperature,
         "emotions": list(spec.labels),
-        **judged,
+        **source,
+        "split": images.split,
         "main_test": "ferplus" if "ferplus" in tests else "label",
         "tests": tests,
     }
@@ -119,7 +135,7 @@ def report_on(
             _mean_of(untempered, temper(flipped, 1 / spec.temperature)),
             images,
         )
-    return report
+    return Judgement(images, answers, report)
 
 
 def evaluate(answers: Floats, untempered: Floats, images: EvaluationSet) -> dict[str, Metrics]:

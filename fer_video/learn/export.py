@@ -20,7 +20,7 @@ from fer_video.learn.charts import plot_report
 from fer_video.learn.command import record_of
 from fer_video.learn.convert import convert
 from fer_video.learn.dataset import VALIDATION, Faces, ferplus_majority
-from fer_video.learn.evaluate import Report, evaluation_set_of, headline_of, report_on
+from fer_video.learn.evaluate import Report, evaluation_set_of, headline_of, judge
 from fer_video.learn.measures import fit_temperature
 from fer_video.learn.sources import sources
 from fer_video.options import ClassifyOptions, TrainOptions
@@ -100,8 +100,8 @@ def export(
     )
     spec = _converted(spec, net, faces.part(VALIDATION))
     spec = replace(spec, temperature=_calibrated(spec, faces.part(VALIDATION)))
-    judged = {key: decided_by[key] for key in ("data", "data_sha256", "ferplus", "ferplus_sha256")}
-    report = report_on(_on_cpu(spec), evaluation_set_of(faces), judged)
+    source = {key: decided_by[key] for key in ("data", "data_sha256", "ferplus", "ferplus_sha256")}
+    report = judge(_on_cpu(spec), evaluation_set_of(faces), source).report
     spec = replace(spec, metrics=headline_of(report))
     describe(spec, report)
     return spec

@@ -60,6 +60,8 @@ class Faces:
     """Index into ``emotions``, shape ``(n,)``."""
     split: Names
     """``train``, ``validation`` or ``test``, shape ``(n,)``."""
+    places: Names
+    """The line of a table, or the path of an image inside the data set, shape ``(n,)``."""
     votes: Integers | None = None
     """FER+ votes in the order of ``FERPLUS_VOTES``, shape ``(n, 10)``; None without FER+."""
     emotions: tuple[str, ...] = EMOTIONS
@@ -85,6 +87,7 @@ class Faces:
             images=self.images[chosen],
             labels=self.labels[chosen],
             split=self.split[chosen],
+            places=self.places[chosen],
             votes=None if self.votes is None else self.votes[chosen],
         )
 

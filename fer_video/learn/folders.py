@@ -105,8 +105,9 @@ def read_images(
     images = images[: len(good)]
     labels = np.array([emotions.index(one.emotion) for one in good if one.emotion], np.int64)
     split, held_out = _splits([one.split for one in good], images, labels, val_share)
+    places = np.array([str(one.entry.name) for one in good], dtype=str)
     return Faces(
-        images, labels, split, emotions=emotions, source=source,
+        images, labels, split, places, emotions=emotions, source=source,
         problems=tuple(problems), left_out=(*left_out, *of_others), held_out=held_out,
         n_stretched=n_stretched,
     )  # fmt: skip

@@ -25,6 +25,7 @@ from fer_video.types import CropSpec, Face, Frame, Image
 class _Seen:
     """What was made of a photograph."""
 
+    place: str
     label: int
     is_copy: bool
     crops: dict[CropSpec, Image] | None
@@ -37,8 +38,9 @@ def read_photographs(
     framings: Collection[CropSpec],
     detector: Detector,
     options: DetectOptions,
+    split: str = TEST,
 ) -> dict[CropSpec, EvaluationSet]:
-    """Find the largest face in each test photograph, and cut it as each model wants it.
+    """Find the largest face in each photograph of a split, and cut it as each model wants it.
 
     A face counts where it would start a track in a recording. A copy is a photograph whose file
     has exactly the content of a training one. Emotions that the model does not know are left out.
@@ -49,9 +51,10 @@ def read_photographs(
         framings: How to cut.
         detector: Finds the faces.
         options: Of the detector.
+        split: To read.
 
     Raises:
-        DataError: There are no test photographs, more than 1 % of them cannot be read, or no
+        DataError: The split has no photographs, more than 1 % of them cannot be read, or no
             face is found in any.
     """
     problems: list[Problem] = []
@@ -60,7 +63,7 @@ def read_photographs(
         found, _ = arrange(entries)
         known = {_content(one) for one in found if one.split == TRAIN}
         for one in found:
-            if one.split != TEST or (one.emotion and one.emotion not in emotions):
+            if one.split != split or (one.emotion and one.emotion not in emotions):
                 continue
             rgb = read_photograph(one, emotions)
             if isinstance(rgb, Problem):
@@ -68,26 +71,32 @@ def read_photographs(
                 continue
             label = emotions.index(str(one.emotion))
             crops = _crops(rgb, framings, detector, options)
-            seen.append(_Seen(label, _content(one) in known, crops))
+            seen.append(_Seen(str(one.entry.name), label, _content(one) in known, crops))
     require_few(path, problems, len(seen))
-    return _evaluation_sets(path, seen, emotions, framings)
+    return _evaluation_sets(path, seen, emotions, framings, split)
 
 
 def _evaluation_sets(
-    path: Path, seen: list[_Seen], emotions: tuple[str, ...], framings: Collection[CropSpec]
+    path: Path,
+    seen: list[_Seen],
+    emotions: tuple[str, ...],
+    framings: Collection[CropSpec],
+    split: str,
 ) -> dict[CropSpec, EvaluationSet]:
     if not seen:
-        raise DataError(path, "no photographs in folders like test/happy")
+        raise DataError(path, f"no photographs in folders like {split}/happy")
     has_face = np.array([one.crops is not None for one in seen])
     if not has_face.any():
-        raise DataError(path, f"no face was found in any of its {len(seen)} test photographs")
+        raise DataError(path, f"no face was found in any of its {len(seen)} {split} photographs")
     return {
         crop: EvaluationSet(
             crops=np.stack([one.crops[crop] for one in seen if one.crops is not None]),
             has_face=has_face,
             truths={"label": np.array([one.label for one in seen], np.int64)},
             is_copy=np.array([one.is_copy for one in seen]),
+            places=np.array([one.place for one in seen]),
             emotions=emotions,
+            split=split,
             detected=True,
         )
         for crop in framings

@@ -71,19 +71,19 @@ def as_text(faces: Faces) -> str:
     return "\n".join([*lines, "", *_left_out(faces.left_out), *_bad(faces)])
 
 
-def remarks_on(faces: Faces) -> list[str]:
-    """Say what must be known of a data set before a number that came of it is believed."""
+def remarks_on(faces: Faces, split: str = TEST) -> list[str]:
+    """Say what must be known of a data set before a number that came of a split is believed."""
     remarks = []
     if faces.left_out or faces.problems:
         counts = f"left out {len(faces.left_out):,}, bad {len(faces.problems):,}"
         remarks.append(f"{counts}: `fer-video dataset` names them")
     if faces.n_stretched:
         remarks.append(f"{_stretched(faces)}: whole photographs need --faces detect")
-    if TEST in faces.held_out:
-        n_test = int((faces.split == TEST).sum())
+    if split in faces.held_out:
+        n_judged = int((faces.split == split).sum())
         remarks.append(
-            f"{n_test:,} of {len(faces):,} images are judged: without folders of splits, the "
-            "others are for training; a folder test/<emotion> is judged whole"
+            f"{n_judged:,} of {len(faces):,} images are judged: without folders of splits, the "
+            f"others are for training; a folder {split}/<emotion> is judged whole"
         )
     return remarks
 

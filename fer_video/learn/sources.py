@@ -38,7 +38,9 @@ def _sha256(path: Path) -> str:
         raise DataError(path, f"{error.filename} cannot be read ({error.strerror})") from error
 
 
-def require_unseen(spec: ModelSpec, faces: Faces, data_sha256: str | None, share: float) -> None:
+def require_unseen(
+    spec: ModelSpec, faces: Faces, data_sha256: str | None, share: float, split: str = TEST
+) -> None:
     """Make sure that a model has not learned from images that are held out of the same data.
 
     Args:
@@ -46,12 +48,13 @@ def require_unseen(spec: ModelSpec, faces: Faces, data_sha256: str | None, share
         faces: As they are split now.
         data_sha256: Of their data set.
         share: That is held out, where the data set has no splits of its own.
+        split: That the model is to be judged on.
 
     Raises:
         OptionError: It has: another share was held out when it was trained.
     """
     training: dict[str, Any] | None = spec.training
-    while training and TEST in faces.held_out:
+    while training and split in faces.held_out:
         then = training.get("options", {}).get("val_share")
         if training.get("data_sha256") == data_sha256 and then != share:
             raise OptionError(

@@ -58,7 +58,8 @@ def read_table(
     good = faults == ""
     require_few(source, problems, int(good.sum()))
     labels = _indices_into(emotions, numbers)
-    faces = Faces(images, labels, split, emotions=emotions, source=source)
+    places = np.array([_line(row) for row in range(len(images))])
+    faces = Faces(images, labels, split, places, emotions=emotions, source=source)
     if ferplus is not None:
         votes, vote_faults = _read_votes(ferplus, split)
         faces = replace(faces, votes=votes)

@@ -8,7 +8,7 @@ import pytest
 from fer_video import nets
 from fer_video.backend import keras
 from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
-from tests.learn.faces import FER2013, votes
+from tests.learn.faces import FER2013, numbered, votes
 
 
 def tiny(n_emotions: int, channels: int) -> keras.Model:
@@ -40,4 +40,4 @@ def fer2013() -> Faces:
     )
     ferplus = np.where(ferplus == 255, np.array(votes(NF=10)), ferplus).astype(np.int64)
     split = np.array([TRAIN, VALIDATION, TEST])[usage]
-    return Faces(images, labels.astype(np.int64), split, ferplus)
+    return Faces(images, labels.astype(np.int64), split, numbered(len(split)), ferplus)

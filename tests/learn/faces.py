@@ -31,7 +31,12 @@ def some_faces(emotions: tuple[str, ...] = EMOTIONS, **count_by_split: int) -> F
     split = np.repeat(list(count_by_split), list(count_by_split.values()))
     labels = np.arange(len(split)) % len(emotions)
     images = [draw(label, number) for number, label in enumerate(labels.tolist())]
-    return Faces(np.stack(images), labels, split, emotions=emotions)
+    return Faces(np.stack(images), labels, split, numbered(len(split)), emotions=emotions)
+
+
+def numbered(n: int) -> np.ndarray:
+    """Make places for faces that were drawn."""
+    return np.arange(n).astype(str)
 
 
 def votes(**count_by_column: int) -> list[int]:

@@ -23,6 +23,7 @@ def report(name: str, ferplus: bool = True, **more: object) -> dict[str, object]
     return {
         "model": name,
         "net": "cnn4",
+        "split": "test",
         "parameters": 1234567,
         "multiply_adds": 75_330_672,
         "seconds_per_crop": 0.00123,

@@ -11,13 +11,14 @@ from fer_video.labels import EMOTIONS
 from fer_video.learn.dataset import TEST, Faces
 from fer_video.learn.evaluate import (
     EvaluationSet,
+    Report,
     evaluate,
     evaluation_set_of,
     headline_of,
-    report_on,
+    judge,
 )
 from fer_video.learn.measures import Metrics
-from tests.learn.faces import some_faces, sure_of, votes
+from tests.learn.faces import numbered, some_faces, sure_of, votes
 
 SOURCES = {"data": "fer2013.csv", "data_sha256": "ab", "ferplus": None, "ferplus_sha256": None}
 
@@ -36,6 +37,10 @@ def judged(classifier, faces: Faces) -> dict[str, Metrics]:
     images = evaluation_set_of(faces)
     answers = classifier(images.crops)
     return evaluate(answers, answers, images)
+
+
+def report_of(classifier: NetClassifier, images: EvaluationSet, mirrored: bool = False) -> Report:
+    return judge(classifier, images, SOURCES, mirrored).report
 
 
 def with_copies() -> Faces:
@@ -58,7 +63,7 @@ def test_the_test_split_alone_is_measured_with_and_without_known_images() -> Non
 def test_with_votes_the_majority_is_measured_too_where_there_is_one() -> None:
     faces = with_copies()
     seen = [votes(happiness=10)] * 3 + [votes(sadness=10)] * 3 + [votes(fear=5, anger=5)]
-    with_votes = Faces(faces.images, faces.labels, faces.split, np.array(seen * 2))
+    with_votes = replace(faces, votes=np.array(seen * 2))
     found = judged(always_happy, with_votes)
     assert {test: (row["n"], row["accuracy"]) for test, row in found.items()} == {
         "label": (7, pytest.approx(1 / 7)),
@@ -86,6 +91,7 @@ def test_pictures_without_a_face_are_not_measured_and_count_as_wrong_beside() ->
         has_face=np.array([True, False, True, False, True]),
         truths={"label": np.array([3, 0, 0, 3, 3])},
         is_copy=np.array([True, True, False, False, False]),
+        places=numbered(5),
         emotions=EMOTIONS,
         detected=True,
     )
@@ -108,7 +114,7 @@ def classifier() -> NetClassifier:
 def test_a_report_tells_the_model_the_data_and_every_test(classifier) -> None:
     seen = [votes(happiness=8, neutral=2)] * 14
     faces = replace(some_faces(test=14), votes=np.array(seen))
-    report = report_on(classifier, evaluation_set_of(faces), SOURCES)
+    report = report_of(classifier, evaluation_set_of(faces))
     spec = classifier.spec
     assert report.items() >= SOURCES.items()
     assert (report["model"], report["sha256"]) == ("default", spec.sha256)
@@ -128,7 +134,7 @@ def test_a_report_tells_the_model_the_data_and_every_test(classifier) -> None:
 
 def test_the_mirrored_answer_is_the_mean_over_a_crop_and_its_mirror_image(classifier) -> None:
     images = evaluation_set_of(some_faces(test=70))
-    report = report_on(classifier, images, SOURCES, mirrored=True)
+    report = report_of(classifier, images, mirrored=True)
     both = classifier(images.crops), classifier(np.flip(images.crops, axis=2))
     cold = [temper(one, 1 / classifier.spec.temperature) for one in both]
     expected = evaluate(np.mean(both, axis=0), np.mean(cold, axis=0), images)

@@ -81,6 +81,42 @@ def test_several_models_are_a_table_of_one_row_each(fer2013, ferplus, tmp_path) 
     assert (tmp_path / "r.md").read_text().startswith("| model | FER+ accuracy | label accuracy |")
 
 
+def test_the_validation_split_can_be_judged_and_the_test_split_stays_unread(tmp_path) -> None:
+    drawn = some_faces(train=7, validation=14, test=21)
+    path = write_csv(tmp_path / "fer2013.csv", csv_rows(drawn))
+    words = ["evaluate", "--data", path, "--out", tmp_path / "r.csv", "--split", "validation"]
+    code, _, err = run(*words)
+    assert (code, err.count("\n")) == (0, 1)
+    assert "what you report is the test split's" in err
+    (row,) = pd.read_csv(tmp_path / "r.csv").to_dict("records")
+    assert (row["split"], row["images"]) == ("validation", 14)
+    code, _, err = run("evaluate", "--data", path, "--split", "train")
+    assert (code, "--split" in err) == (2, True)
+
+
+def test_every_answer_can_be_kept(fer2013, ferplus, tmp_path) -> None:
+    other = another_model(tmp_path / "other", temperature=1.0)
+    code, shown, _ = run(
+        "evaluate", "--data", fer2013, "--ferplus", ferplus, "--model", "default", "--model", other,
+        "--answers", tmp_path / "a.csv", "--out", tmp_path / "r.csv",
+    )  # fmt: skip
+    assert (code, shown.splitlines()[-1]) == (0, f"wrote {tmp_path / 'a.csv'}")
+    rows = pd.read_csv(tmp_path / "a.csv")
+    assert rows.groupby("model", sort=False).size().to_dict() == {"default": 21, "other": 21}
+    # the header is the first line, and seven faces to learn from come before
+    assert rows["image"].tolist() == 2 * [f"line {number}" for number in range(9, 30)]
+    assert rows["label"][:7].tolist() == list(EMOTIONS)
+    assert set(rows["ferplus"]) == {"happy"}
+    assert not rows["is_copy"].any()
+    probabilities = rows[[f"p_{emotion}" for emotion in EMOTIONS]]
+    assert probabilities.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-6)
+    assert ("p_" + rows["answer"] == probabilities.idxmax(axis=1)).all()
+    reported = pd.read_csv(tmp_path / "r.csv", index_col="model")
+    for truth in ("label", "ferplus"):
+        right = (rows["answer"] == rows[truth]).groupby(rows["model"]).mean()
+        assert right.to_dict() == pytest.approx(reported[f"{truth}_accuracy"].to_dict())
+
+
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eileen Collins, who smiles, twice in a large picture; and two pictures of nobody."""
@@ -95,9 +131,14 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_whole_photographs_are_judged_from_end_to_end(photographs: Path, tmp_path: Path) -> None:
     words = ["evaluate", "--data", photographs, "--faces", "detect"]
-    code, shown, err = run(*words, "--out", tmp_path / "r.json")
+    code, shown, err = run(*words, "--out", tmp_path / "r.json", "--answers", tmp_path / "a.csv")
     assert (code, err) == (0, "")
     assert "no face was found in 2 of 4 photographs" in shown
+    answers = pd.read_csv(tmp_path / "a.csv", index_col="image")
+    assert answers["answer"].dropna().to_dict() == {
+        "test/happy/collins.png": "happy", "test/happy/mirrored.png": "happy",
+    }  # fmt: skip
+    assert answers["p_happy"].notna().tolist() == answers["answer"].notna().tolist()
     (report,) = json.loads((tmp_path / "r.json").read_text())
     assert report["without_face"] == 2
     measures = report["tests"]["label"]
@@ -115,6 +156,7 @@ def _bad_inputs(folder: Path, fer2013: Path) -> dict[str, tuple[list[object], in
     twin = another_model(folder / "twins" / "default")
     existing = folder / "old.json"
     existing.write_text("precious")
+    (folder / "old.csv").touch()
     (folder / "empty").mkdir()
     save(folder / "plots/default/confusion.png", np.zeros((8, 8), np.uint8))
     given, detect = ["--data", fer2013], ["--faces", "detect"]
@@ -134,6 +176,11 @@ def _bad_inputs(folder: Path, fer2013: Path) -> dict[str, tuple[list[object], in
         "existing plot": (
             [*given, "--plots", folder / "plots"], 6, "confusion.png: it exists; use --force",
         ),
+        "answers": ([*given, "--answers", folder / "a.json"], 6, "a table ends in .csv"),
+        "existing answers": (
+            [*given, "--answers", folder / "old.csv"], 6, "it exists; use --force",
+        ),
+        "no validation": ([*given, "--split", "validation"], 8, "validation split is empty"),
         "input": ([*given, "--out", fer2013, "--force"], 6, "read by this very command"),
         "detector": ([*given, "--detector", "haar"], 2, "need --faces detect"),
         "min score": ([*given, *detect, "--min-score", 2], 2, "--min-score must be in (0, 1]"),

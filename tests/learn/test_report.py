@@ -6,7 +6,7 @@ from fer_video.labels import EMOTION_SETS, EMOTIONS
 from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
 from fer_video.learn.faces import Problem
 from fer_video.learn.report import as_text, remarks_on, report_of, samples_of, totals_of
-from tests.learn.faces import draw, some_faces, votes
+from tests.learn.faces import draw, numbered, some_faces, votes
 
 A, B, C, BLANK = draw(3, 0), draw(3, 1), draw(4, 2), np.full((48, 48), 9, np.uint8)
 
@@ -18,7 +18,7 @@ def faces_with_copies() -> Faces:
         (A, 3, TEST), (A, 3, TEST), (C, 4, TEST),
     ]  # fmt: skip
     images, labels, split = zip(*seen, strict=True)
-    return Faces(np.stack(images), np.array(labels), np.array(split))
+    return Faces(np.stack(images), np.array(labels), np.array(split), numbered(len(seen)))
 
 
 def test_counts_are_those_counted_by_hand() -> None:
@@ -44,6 +44,8 @@ def test_what_must_be_known_before_a_number_is_believed_is_said() -> None:
     assert counts == "left out 1, bad 0: `fer-video dataset` names them"
     assert stretched.endswith("not square: 4 images: whole photographs need --faces detect")
     assert judged.startswith("3 of 11 images are judged: ")
+    assert remarks_on(faces, TRAIN) == [counts, stretched]
+    assert "a folder validation/<emotion> is judged whole" in remarks_on(faces, VALIDATION)[-1]
     assert "stretched, since they were not square: 4 images" in as_text(faces)
 
 
