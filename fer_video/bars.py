@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
 from fer_video.errors import one_line
-from fer_video.events import Event, TrialEnded
+from fer_video.events import Event, PhotographDone, TrialEnded
 from fer_video.pace import Pace, Running
 from fer_video.wording import counted, span
 
@@ -182,6 +182,24 @@ def follow(done_s: Iterable[float], total_s: float, hidden: bool) -> None:
             share = min(1.0, seconds / total_s) if total_s else 0.0
             left = span((time.monotonic() - began_s) * (1 / share - 1)) if share else "?"
             bars.set(bar, f"{seconds:.0f} of {total_s:.0f} s", share, f"{left} left")
+
+
+class PhotographBar(_Bars):
+    """A bar over photographs, and a line for each of which no face was cut out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar = self.add("")
+        self._began_s = time.monotonic()
+
+    def update(self, done: PhotographDone) -> None:
+        """Show a photograph."""
+        if done.problem:
+            self.write(done.problem, error=True)
+        share = done.number / done.n_photographs
+        left = span((time.monotonic() - self._began_s) * (1 / share - 1))
+        so_far = f"{done.number:,} of {counted(done.n_photographs, 'photograph')}"
+        self.set(self._bar, so_far, share, f"{left} left")
 
 
 class EpochBar(_Bars):

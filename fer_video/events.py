@@ -249,4 +249,15 @@ class TrialEnded:
     """None before the first that came to its end."""
 
 
+@dataclass(frozen=True, slots=True)
+class PhotographDone:
+    """The face of a photograph was cut out, or it has none that could be."""
+
+    number: int
+    """From 1, of ``n_photographs``."""
+    n_photographs: int
+    problem: str
+    """Why no face was cut out, a sentence; empty if one was."""
+
+
 Event = Started | Resumed | Advanced | Waiting | Finished | Skipped | Failed

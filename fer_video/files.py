@@ -66,6 +66,27 @@ def whole_file(path: Path, scratch: Path | None = None) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Lend a temporary folder; renamed to ``path`` on success, removed on any failure.
+
+    Raises:
+        OutputError: ``path`` exists, or cannot be made or written, or the disk is full.
+    """
+    temporary = unfinished_folder(path.parent, f"{path.name} {secrets.token_hex(8)}")
+    try:
+        if path.exists():
+            raise OutputError(path, "it exists; name a new folder")
+        temporary.mkdir(parents=True)
+        yield temporary
+        temporary.rename(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def temporary_name(path: Path) -> str:
     """Name a file that ``remove_leftovers`` finds if nobody else removes it.
 

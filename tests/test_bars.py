@@ -4,7 +4,17 @@ import pytest
 
 from fer_video import bars
 from fer_video.errors import VideoError
-from fer_video.events import Advanced, BestTrial, Event, Failed, Finished, Job, Started, TrialEnded
+from fer_video.events import (
+    Advanced,
+    BestTrial,
+    Event,
+    Failed,
+    Finished,
+    Job,
+    PhotographDone,
+    Started,
+    TrialEnded,
+)
 from fer_video.pace import Pace
 
 from .test_pace import SEEN, recording
@@ -94,6 +104,15 @@ def test_nothing_is_shown_where_progress_is_hidden(tmp_path, capsys, terminal) -
         for event in events:
             progress.update(event)
     assert capsys.readouterr().err == ""
+
+
+def test_photographs_have_a_bar_and_those_without_a_face_a_line(capsys, terminal) -> None:
+    with bars.PhotographBar() as bar:
+        bar.update(PhotographDone(1, 2000, ""))
+        bar.update(PhotographDone(500, 2000, "happy/1.png shows no face"))
+    shown = ESCAPES.sub("", capsys.readouterr().err)
+    assert "happy/1.png shows no face\n" in shown
+    assert re.search(r"500 of 2,000 photographs .* 25 %.* left", shown)
 
 
 def test_each_epoch_of_a_training_is_a_line(capsys) -> None:

@@ -8,14 +8,19 @@ import typer
 from fer_video.cli.app import app
 from fer_video.cli.arguments import (
     Data,
+    Detector,
+    DetectSide,
     Emotions,
     Ferplus,
     Force,
+    MinFace,
+    MinScore,
     ValShare,
 )
 from fer_video.labels import emotions_of_count
 from fer_video.options import (
     ClassWeights,
+    DetectOptions,
     Keep,
     Optimizer,
     Precision,
@@ -75,6 +80,48 @@ def dataset(
         plot_samples(report.samples_of(faces), report.totals_of(faces), samples)
         typer.echo(f"wrote {samples}")
     faces.require(*SPLITS)
+
+
+@app.command()
+def faces(
+    photographs: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder or .zip of photographs, in folders <split>/<emotion> or <emotion>.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of faces to write; a new one.")],
+    detector: Detector = DetectOptions.detector,
+    detect_side_px: DetectSide = DetectOptions.detect_side_px,
+    min_score: MinScore = DetectOptions.min_score,
+    min_face_px: MinFace = DetectOptions.min_face_px,
+) -> None:
+    """Cut the faces out of photographs, to train on them.
+
+    Of each photograph the largest face that could start a track becomes a gray PNG file of 48x48
+    pixels, cut as in analyze, in the same folders. Those without one are named.
+    """
+    options = DetectOptions(
+        detector=detector,
+        detect_side_px=detect_side_px,
+        min_score=min_score,
+        min_face_px=min_face_px,
+    )
+
+    from fer_video.bars import PhotographBar
+    from fer_video.detect import load_detector
+    from fer_video.learn.photographs import cut_photographs
+    from fer_video.types import CropSpec
+    from fer_video.wording import counted
+
+    n_cut = n_photographs = 0
+    with PhotographBar() as bar:
+        for done in cut_photographs(photographs, out, CropSpec(), load_detector(options), options):
+            bar.update(done)
+            n_cut += not done.problem
+            n_photographs = done.n_photographs
+    typer.echo(f"wrote {out}: {counted(n_cut, 'face')} of {counted(n_photographs, 'photograph')}")
 
 
 @app.command()

@@ -102,7 +102,7 @@ def evaluate(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Measure models on the test split of a data set, or on the validation split.
+    """Measure models on the test split of a data set.
 
     label is the data set's own label, ferplus what the majority of ten voters saw; without
     copies leaves out images that stand in the training split, too. The interval is that of the

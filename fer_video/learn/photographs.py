@@ -1,4 +1,4 @@
-"""Evaluation from end to end: whole photographs, through the detector and crop that ship."""
+"""Whole photographs, through the detector and crop that ship: to judge by, or to learn from."""
 
 import hashlib
 from collections.abc import Collection, Iterator
@@ -8,10 +8,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 
 from fer_video.crop import crop_face
 from fer_video.detect import Detector, detect, picture_side_px
-from fer_video.errors import DataError
+from fer_video.errors import DataError, OutputError
+from fer_video.events import PhotographDone
+from fer_video.files import whole_folder
+from fer_video.labels import EMOTION_SETS
 from fer_video.learn.archive import DAMAGED, Entry, entries_below, entries_inside
 from fer_video.learn.evaluate import EvaluationSet
 from fer_video.learn.faces import TEST, TRAIN, Images, Problem, require_few
@@ -19,6 +23,8 @@ from fer_video.learn.folders import MAX_IMAGE_BYTES, Labelled, arrange, read_pho
 from fer_video.learn.sources import require_photographs
 from fer_video.options import DetectOptions
 from fer_video.types import CropSpec, Face, Frame, Image
+
+_NO_FACE = "shows no face"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +80,64 @@ def read_photographs(
             seen.append(_Seen(str(one.entry.name), label, _content(one) in known, crops))
     require_few(path, problems, len(seen))
     return _evaluation_sets(path, seen, emotions, framings, split)
+
+
+def cut_photographs(
+    path: Path, out: Path, framing: CropSpec, detector: Detector, options: DetectOptions
+) -> Iterator[PhotographDone]:
+    """Cut the largest face out of each photograph, as analysis would, to learn from it.
+
+    Args:
+        path: A folder or zip of photographs, in folders ``<split>/<emotion>`` or ``<emotion>``.
+        out: Folder to write, which is there once all photographs are done with: gray PNG files,
+            at the path of their photograph, whose name they keep.
+        framing: How to cut.
+        detector: Finds the faces.
+        options: Of the detector.
+
+    Yields:
+        Each photograph, in the order of their paths.
+
+    Raises:
+        DataError: There are no photographs, more than 1 % of them cannot be read, or no face is
+            found in any.
+        OutputError: ``out`` exists, lies among the photographs, or cannot be written.
+    """
+    if out.resolve().is_relative_to(path.resolve()):
+        raise OutputError(out, "it lies among the photographs; name a folder elsewhere")
+    with _entries_of(path) as entries:
+        found, _ = arrange(entries)
+        if not found:
+            raise DataError(path, "no photographs in folders like train/happy, or happy")
+        bad: list[Problem] = []
+        n_cut = 0
+        with whole_folder(out) as folder:
+            for number, one in enumerate(found, 1):
+                problem = _cut(one, folder, framing, detector, options)
+                if problem is None:
+                    n_cut += 1
+                elif problem.fault != _NO_FACE:
+                    bad.append(problem)
+                yield PhotographDone(number, len(found), "" if problem is None else str(problem))
+            require_few(path, bad, len(found) - len(bad))
+            if not n_cut:
+                raise DataError(path, f"no face was found in any of its {len(found)} photographs")
+
+
+def _cut(
+    one: Labelled, folder: Path, framing: CropSpec, detector: Detector, options: DetectOptions
+) -> Problem | None:
+    """Write the crop of a photograph, or say why there is none."""
+    rgb = read_photograph(one, EMOTION_SETS[8])
+    if isinstance(rgb, Problem):
+        return rgb
+    crops = _crops(rgb, {framing}, detector, options)
+    if crops is None:
+        return Problem(str(one.entry.name), _NO_FACE)
+    path = folder / f"{one.entry.name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.fromarray(crops[framing]).save(path)
+    return None
 
 
 def _evaluation_sets(

@@ -151,6 +151,23 @@ def test_whole_photographs_are_judged_from_end_to_end(photographs: Path, tmp_pat
     assert len(shown.splitlines()) == 3
 
 
+def test_faces_are_cut_out_to_learn_from(photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "faces"
+    code, shown, err = run("faces", photographs, "--out", out)
+    assert (code, shown) == (0, f"wrote {out}: 2 faces of 4 photographs\n")
+    assert err.splitlines() == [
+        "test/neutral/coffee.png shows no face", "test/neutral/nobody.png shows no face",
+    ]  # fmt: skip
+    # what was cut is what --faces detect judges
+    code, _, _ = run("evaluate", "--data", out, "--answers", tmp_path / "cut.csv")
+    run("evaluate", "--data", photographs, "--faces", "detect", "--answers", tmp_path / "seen.csv")
+    cut, seen = (pd.read_csv(tmp_path / f"{name}.csv").dropna() for name in ("cut", "seen"))
+    assert (code, len(cut)) == (0, 2)
+    assert cut["p_happy"].tolist() == seen["p_happy"].tolist()
+    assert run("faces", photographs, "--out", out)[0] == 6
+    assert run("faces", photographs, "--out", tmp_path / "x", "--min-face", 9000)[0] == 8
+
+
 def _bad_inputs(folder: Path, fer2013: Path) -> dict[str, tuple[list[object], int, str]]:
     six = another_model(folder / "six", labels=EMOTIONS[:6])
     twin = another_model(folder / "twins" / "default")

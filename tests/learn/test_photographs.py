@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from fer_video.crop import crop_face
-from fer_video.errors import DataError
+from fer_video.errors import DataError, OutputError
+from fer_video.events import PhotographDone
 from fer_video.labels import EMOTIONS
+from fer_video.learn.dataset import read_faces
 from fer_video.learn.evaluate import EvaluationSet
-from fer_video.learn.photographs import read_photographs
+from fer_video.learn.photographs import cut_photographs, read_photographs
 from fer_video.options import DetectOptions
 from fer_video.types import CropSpec, Image
 from tests.learn.faces import save
@@ -135,3 +137,61 @@ def test_photographs_without_a_test_split_or_in_no_folder_are_refused(tmp_path: 
         read(tmp_path)
     with pytest.raises(DataError, match="lie in a folder or a zip"):
         read(tmp_path / "happy/1.png")
+
+
+def cut(path: Path, out: Path) -> list[PhotographDone]:
+    return list(cut_photographs(path, out, CROP, bright_square, OPTIONS))
+
+
+def test_faces_cut_out_to_learn_from_are_those_that_are_judged(tmp_path: Path) -> None:
+    out = tmp_path / "made" / "faces"
+    done = cut(photographs(tmp_path / "whole"), out)
+    assert [(one.number, one.n_photographs) for one in done] == [(n, 5) for n in range(1, 6)]
+    assert [one.problem for one in done if one.problem] == ["test/happy/2.png shows no face"]
+    faces = read_faces(out)
+    assert faces.places.tolist() == [
+        "test/happy/1.png.png", "test/neutral/4.png.png", "test/sad/3.png.png",
+        "train/sad/other name.png.png",
+    ]  # fmt: skip
+    (judged,) = read(tmp_path / "whole")
+    assert (faces.part("test").images == judged.crops).all()
+
+
+def test_photographs_without_splits_keep_their_folders(tmp_path: Path) -> None:
+    save(tmp_path / "whole/joie/1.jpg", shaded(Square(10, 10)))
+    cut(tmp_path / "whole", tmp_path / "faces")
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.glob("faces/*/*")] == [
+        "faces/joie/1.jpg.png"
+    ]
+
+
+def test_what_was_begun_is_no_folder_of_faces(tmp_path: Path) -> None:
+    whole, out = photographs(tmp_path / "whole"), tmp_path / "faces"
+    steps = cut_photographs(whole, out, CROP, bright_square, OPTIONS)
+    next(steps)
+    steps.close()  # as Ctrl-C does
+    assert list(tmp_path.iterdir()) == [whole]
+    (whole / "test/sad/5.png").write_text("dear diary")
+    with pytest.raises(DataError, match=r"test/sad/5\.png is not an image"):
+        cut(whole, out)
+    assert list(tmp_path.iterdir()) == [whole]
+
+
+def test_faces_overwrite_nothing_and_do_not_lie_among_the_photographs(tmp_path: Path) -> None:
+    whole = photographs(tmp_path / "whole")
+    with pytest.raises(OutputError, match="it lies among the photographs"):
+        cut(whole, whole / "faces")
+    (tmp_path / "faces").mkdir()
+    with pytest.raises(OutputError, match="it exists; name a new folder"):
+        cut(whole, tmp_path / "faces")
+    assert list((tmp_path / "faces").iterdir()) == []
+
+
+def test_photographs_of_which_none_has_a_face_make_no_folder(tmp_path: Path) -> None:
+    save(tmp_path / "whole/happy/1.png", shaded())
+    with pytest.raises(DataError, match="no face was found in any of its 1 photographs"):
+        cut(tmp_path / "whole", tmp_path / "faces")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no photographs in folders like train/happy, or happy"):
+        cut(tmp_path / "empty", tmp_path / "faces")
+    assert not (tmp_path / "faces").exists()
