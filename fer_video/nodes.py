@@ -19,6 +19,9 @@ from fer_video.weights import ModelSpec
 _SHARED = "must lie in a folder that all machines of the cluster share under one path, or at an "
 _SHARED += "address such as s3://bucket/prefix"
 
+_SEEN_OF_FOLDER = 3
+"""Recordings of each folder that a machine is asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
@@ -33,8 +36,9 @@ class Needs:
     """As the options name it."""
     model_sha256: tuple[str, str]
     """Of the weights, and of the file for LiteRT."""
-    recordings: tuple[tuple[Path, int], ...]
-    """One of each folder, and its size in bytes."""
+    recordings: tuple[tuple[tuple[Path, int], ...], ...]
+    """Some of each folder, each with its size in bytes; one that a machine sees shows it the
+    folder, so that the others may go away while the run goes on."""
     addresses: tuple[str, ...]
     """One recording of each bucket or host."""
     results: str
@@ -56,9 +60,10 @@ def needs_of(jobs: Sequence[Job], model: ModelSpec) -> Iterator[Needs]:
     text = secrets.token_hex(16)
     mark = None if results else _results_folder(first) / temporary_name(Path("seen-by-all.txt"))
     # one that is empty, or gone by now, shows nothing
-    local = {
-        job.recording.parent: job for job in jobs if isinstance(job.source, Path) and job.size_bytes
-    }
+    local: dict[Path, list[tuple[Path, int]]] = {}
+    for job in jobs:
+        if isinstance(job.source, Path) and job.size_bytes:
+            local.setdefault(job.recording.parent, []).append((job.recording, job.size_bytes))
     stored = {_bucket(job.source): job.source for job in jobs if isinstance(job.source, str)}
     needs = Needs(
         version=__version__,
@@ -66,7 +71,7 @@ def needs_of(jobs: Sequence[Job], model: ModelSpec) -> Iterator[Needs]:
         folder=Path.cwd(),
         model=first.options.classify.model,
         model_sha256=(model.sha256, model.lite_sha256),
-        recordings=tuple((job.recording, job.size_bytes) for job in local.values()),
+        recordings=tuple(tuple(some[:_SEEN_OF_FOLDER]) for some in local.values()),
         addresses=tuple(stored.values()),
         results=results,
         mark=mark,
@@ -131,9 +136,9 @@ def _lacks_model(needs: Needs) -> str:
 
 
 def _lacks_recording(needs: Needs) -> str:
-    for path, size_bytes in needs.recordings:
-        if _size_bytes(path) != size_bytes:
-            return f"it does not see {path} as this machine does: recordings {_SHARED}"
+    for some in needs.recordings:
+        if all(_size_bytes(path) != size_bytes for path, size_bytes in some):
+            return f"it does not see {some[0][0]} as this machine does: recordings {_SHARED}"
     return ""
 
 

@@ -64,6 +64,14 @@ def test_another_model_of_the_same_name_is_named(needs: Needs) -> None:
     assert "no model 'ours'" in lack_of(replace(needs, model="ours"))
 
 
+def test_a_recording_that_went_away_hides_no_folder_from_a_machine(job: Job) -> None:
+    Path("rec/b.mp4").write_text("another recording")
+    jobs = [job, Job(Path("rec/b.mp4"), "b.mp4", Path("out/b.parquet"))]
+    with needs_of(jobs, weights.find("default")) as needs:
+        Path("rec/a.mp4").unlink()
+        assert lack_of(needs) == ""
+
+
 @pytest.mark.parametrize("harm", ["gone", "other"])
 def test_recordings_that_a_machine_does_not_see_are_named(needs: Needs, harm: str) -> None:
     if harm == "gone":
@@ -116,7 +124,7 @@ def test_a_store_that_a_machine_cannot_reach_is_named(
     assert found.endswith("; each machine needs the package and credentials of its own")
 
 
-def test_one_recording_of_each_folder_and_of_each_bucket_is_looked_at(job: Job) -> None:
+def test_each_folder_and_each_bucket_is_looked_at_once(job: Job) -> None:
     Path("rec/b.mp4").write_text("another")
     jobs = [job, replace(job, recording=Path("rec/b.mp4"))]
     for address in ("s3://lab/a.mp4", "s3://lab/b/c.mp4", "s3://other/a.mp4", "gs://lab/a.mp4"):
