@@ -212,6 +212,10 @@ class EpochBar(_Bars):
         self._began_s = time.monotonic()
         self._n_here = 0
 
+    def remark(self, text: str) -> None:
+        """Show what must be known of the data."""
+        self.write(text, error=True)
+
     def report(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Show an epoch, counted from 0; a resumed training starts where it was."""
         self._n_here += 1

@@ -256,7 +256,10 @@ def train(
 
     with EpochBar(epochs) as bar:
         try:
-            spec = training.train(data, ferplus, out, options, bar.report, tensorboard, force=force)
+            spec = training.train(
+                data, ferplus, out, options, bar.report, tensorboard,
+                force=force, remark=bar.remark,
+            )  # fmt: skip
         except KeyboardInterrupt:
             typer.echo("the epochs so far are kept: the same command goes on there", err=True)
             raise

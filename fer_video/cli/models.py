@@ -157,7 +157,7 @@ def evaluate(
     from fer_video.learn.dataset import read_faces
     from fer_video.learn.evaluate import evaluation_set_of, judge
     from fer_video.learn.photographs import read_photographs
-    from fer_video.learn.report import remarks_on
+    from fer_video.learn.report import remarks_on_split
     from fer_video.quiet import quiet_retracing
 
     classifiers = [classifier_of(spec, ClassifyOptions.batch_size, device) for spec in specs]
@@ -169,7 +169,7 @@ def evaluate(
         given = read_faces(data, ferplus, val_share, emotions)
         for spec in specs:
             require_unseen(spec, given, source["data_sha256"], val_share, split)
-        for remark in remarks_on(given, split):
+        for remark in remarks_on_split(given, split):
             typer.echo(remark, err=True)
         images = dict.fromkeys(framings, evaluation_set_of(given, split))
     if split == "validation":

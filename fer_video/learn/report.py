@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_video.learn.dataset import SPLITS, TEST, Faces, ferplus_majority, is_blank
+from fer_video.learn.dataset import SPLITS, Faces, ferplus_majority, is_blank
 from fer_video.learn.faces import N_NAMED, Images, Integers, Problem, first_alike
 
 SAMPLES_PER_EMOTION = 12
@@ -71,14 +71,20 @@ def as_text(faces: Faces) -> str:
     return "\n".join([*lines, "", *_left_out(faces.left_out), *_bad(faces)])
 
 
-def remarks_on(faces: Faces, split: str = TEST) -> list[str]:
-    """Say what must be known of a data set before a number that came of a split is believed."""
+def remarks_on(faces: Faces) -> list[str]:
+    """Say what must be known of a data set before a number that came of it is believed."""
     remarks = []
     if faces.left_out or faces.problems:
         counts = f"left out {len(faces.left_out):,}, bad {len(faces.problems):,}"
         remarks.append(f"{counts}: `fer-video dataset` names them")
     if faces.n_stretched:
-        remarks.append(f"{_stretched(faces)}: whole photographs need --faces detect")
+        remarks.append(_stretched(faces))
+    return remarks
+
+
+def remarks_on_split(faces: Faces, split: str) -> list[str]:
+    """Say it of a data set of which one split is judged."""
+    remarks = remarks_on(faces)
     if split in faces.held_out:
         n_judged = int((faces.split == split).sum())
         remarks.append(
@@ -89,7 +95,10 @@ def remarks_on(faces: Faces, split: str = TEST) -> list[str]:
 
 
 def _stretched(faces: Faces) -> str:
-    return f"stretched, since they were not square: {faces.n_stretched:,} images"
+    return (
+        f"stretched, since they were not square: {faces.n_stretched:,} images; out of whole "
+        "photographs, `fer-video faces` cuts the faces"
+    )
 
 
 def totals_of(faces: Faces) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Training, from data to an exported model folder; reads from top to bottom."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from fer_video.learn.export import export, provenance
 from fer_video.learn.fit import Report, fit, require_usable, settled
 from fer_video.learn.pictures import plot_curves
 from fer_video.learn.progress import HISTORY_FILE, Progress
+from fer_video.learn.report import remarks_on
 from fer_video.learn.sources import require_unseen
 from fer_video.options import TrainOptions
 from fer_video.weights import SPEC_FILE, ModelSpec, find
@@ -29,6 +31,7 @@ def train(
     tensorboard: Path | None = None,
     *,
     force: bool = False,
+    remark: Callable[[str], None] | None = None,
 ) -> ModelSpec:
     """Train a net and write its model folder, whole or not at all.
 
@@ -44,6 +47,7 @@ def train(
         tensorboard: Folder for TensorBoard's event files, or None.
         force: Whether a model at ``out`` may be replaced, at the end; by one whose loss was at
             last not a number it never is.
+        remark: Told what must be known of the data, before the first epoch.
 
     Raises:
         DataError: The data cannot be used.
@@ -64,6 +68,9 @@ def train(
     require_usable(options, tensorboard)
     decided_by = provenance(data, ferplus, options)
     faces = read_faces(data, ferplus, options.val_share, emotions_of_count(options.n_emotions))
+    if remark is not None:
+        for one in remarks_on(faces):
+            remark(one)
     for name in filter(None, (options.start_from, *options.teachers)):
         require_unseen(find(name), faces, decided_by["data_sha256"], options.val_share)
     decided_by |= {

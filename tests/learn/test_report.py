@@ -5,7 +5,14 @@ import numpy as np
 from fer_video.labels import EMOTION_SETS, EMOTIONS
 from fer_video.learn.dataset import TEST, TRAIN, VALIDATION, Faces
 from fer_video.learn.faces import Problem
-from fer_video.learn.report import as_text, remarks_on, report_of, samples_of, totals_of
+from fer_video.learn.report import (
+    as_text,
+    remarks_on,
+    remarks_on_split,
+    report_of,
+    samples_of,
+    totals_of,
+)
 from tests.learn.faces import draw, numbered, some_faces, votes
 
 A, B, C, BLANK = draw(3, 0), draw(3, 1), draw(4, 2), np.full((48, 48), 9, np.uint8)
@@ -40,12 +47,13 @@ def test_what_must_be_known_before_a_number_is_believed_is_said() -> None:
     assert remarks_on(faces_with_copies()) == []
     faces = replace(faces_with_copies(), n_stretched=4, held_out=(VALIDATION, TEST),
                     left_out=(Problem("a.txt", "is not named like an image"),))  # fmt: skip
-    counts, stretched, judged = remarks_on(faces)
+    counts, stretched, judged = remarks_on_split(faces, TEST)
     assert counts == "left out 1, bad 0: `fer-video dataset` names them"
-    assert stretched.endswith("not square: 4 images: whole photographs need --faces detect")
+    assert "not square: 4 images; out of whole photographs, `fer-video faces` cuts" in stretched
     assert judged.startswith("3 of 11 images are judged: ")
-    assert remarks_on(faces, TRAIN) == [counts, stretched]
-    assert "a folder validation/<emotion> is judged whole" in remarks_on(faces, VALIDATION)[-1]
+    assert remarks_on(faces) == remarks_on_split(faces, TRAIN) == [counts, stretched]
+    of_validation = remarks_on_split(faces, VALIDATION)[-1]
+    assert "a folder validation/<emotion> is judged whole" in of_validation
     assert "stretched, since they were not square: 4 images" in as_text(faces)
 
 

@@ -82,6 +82,17 @@ def test_a_trained_model_is_measured_as_it_will_be_run(trained) -> None:
     assert weights.find(str(trained)).training["not_converted"] == ""
 
 
+def test_what_must_be_known_of_the_data_is_said_before_the_first_epoch(data, tmp_path) -> None:
+    words = ["--net", "tiny", "--epochs", 1, "--batch-size", 16, "--emotions", 6]
+    code, _, err = run("train", "--data", data, "--out", tmp_path / "mine", *words)
+    n_disgusted = int((faces().labels == EMOTIONS.index("disgust")).sum())
+    remark, first, *_ = err.splitlines()
+    assert (code, remark) == (
+        0, f"left out {n_disgusted}, bad 0: `fer-video dataset` names them",
+    )  # fmt: skip
+    assert first.startswith("epoch 1 of 1: ")
+
+
 def test_a_net_that_cannot_be_converted_is_kept_and_run_by_keras(
     data, tmp_path, monkeypatch
 ) -> None:
