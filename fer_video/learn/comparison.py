@@ -9,9 +9,35 @@ import pandas as pd
 
 from fer_video.files import whole_file
 from fer_video.learn.charts import plot_report
-from fer_video.learn.evaluate import Report
+from fer_video.learn.evaluate import Judgement, Report
+from fer_video.learn.measures import paired_interval
 
 Row = dict[str, Any]
+
+
+def reports_of(judgements: Sequence[Judgement]) -> list[Report]:
+    """Give the report on each model; of each but the first, ``compared`` with the first.
+
+    Returns:
+        Reports. ``compared`` has the name of the first model (``with``), the ``difference`` of the
+        accuracies on the main test and its 95 % ``interval``, and how many images only this model
+        (``n_gained``) or only the first (``n_lost``) got right.
+    """
+    first, *others = judgements
+    return [first.report, *(one.report | {"compared": _compared(first, one)} for one in others)]
+
+
+def _compared(first: Judgement, other: Judgement) -> dict[str, Any]:
+    n_gained = int((other.right & ~first.right).sum())
+    n_lost = int((first.right & ~other.right).sum())
+    n = len(first.right)
+    return {
+        "with": first.report["model"],
+        "difference": (n_gained - n_lost) / n,
+        "interval": paired_interval(n_gained, n_lost, n),
+        "n_gained": n_gained,
+        "n_lost": n_lost,
+    }
 
 
 def as_rows(reports: Sequence[Report]) -> list[Row]:
@@ -19,7 +45,8 @@ def as_rows(reports: Sequence[Report]) -> list[Row]:
 
     A mirrored model costs twice as much. Accuracies are those of the tests ``ferplus`` (where
     there are votes) and ``label``; the other measures are of the main test, and so is the interval
-    from ``accuracy_low`` to ``accuracy_high``.
+    from ``accuracy_low`` to ``accuracy_high``. The ``difference`` to the first model is missing in
+    its own row, and where answers are mirrored.
     """
     return [
         _row(report, tests, name, passes)
@@ -35,7 +62,8 @@ def as_rows(reports: Sequence[Report]) -> list[Row]:
 def as_cells(reports: Sequence[Report]) -> list[list[str]]:
     """Write the rows as text under a line of headings."""
     cells = [_cells(row) for row in as_rows(reports)]
-    return [list(cells[0]), *(list(row.values()) for row in cells)]
+    headings = [heading for heading, _ in _COLUMNS.values() if any(heading in row for row in cells)]
+    return [headings, *([row.get(heading, "") for heading in headings] for row in cells)]
 
 
 def as_markdown(reports: Sequence[Report]) -> str:
@@ -79,7 +107,7 @@ _WRITERS = {".json": _as_json, ".md": as_markdown, ".csv": _as_csv}
 def _row(report: Report, tests: Mapping[str, Any], name: str, passes: int) -> Row:
     main = tests[report["main_test"]]
     low, high = main["accuracy_interval"]
-    row = {
+    row: Row = {
         "model": name,
         "net": report["net"],
         "split": report["split"],
@@ -95,6 +123,11 @@ def _row(report: Report, tests: Mapping[str, Any], name: str, passes: int) -> Ro
         "parameters": report["parameters"],
         "multiply_adds": passes * report["multiply_adds"],
     }  # fmt: skip
+    if passes == 1 and "compared" in report:
+        compared = report["compared"]
+        row["compared_with"] = compared["with"]
+        row["difference"] = compared["difference"]
+        row["difference_low"], row["difference_high"] = compared["interval"]
     if "without_face" in report:
         row["without_face"] = report["without_face"]
         row["accuracy_of_all"] = main["accuracy_of_all"]
@@ -105,6 +138,7 @@ _COLUMNS = {
     "model": ("model", "{}"),
     "ferplus_accuracy": ("FER+ accuracy", "{:.3f}"),
     "label_accuracy": ("label accuracy", "{:.3f}"),
+    "difference": ("difference to the first", "{:+.3f}"),
     "macro_f1": ("macro-F1", "{:.3f}"),
     "calibration_error_untempered": ("cal. before", "{:.3f}"),
     "calibration_error": ("cal. after", "{:.3f}"),
@@ -122,4 +156,6 @@ def _cells(row: Row) -> dict[str, str]:
     cells = {key: form.format(row[key]) for key, (_, form) in _COLUMNS.items() if key in row}
     main = "ferplus_accuracy" if "ferplus_accuracy" in row else "label_accuracy"
     cells[main] += f" ({row['accuracy_low']:.3f} to {row['accuracy_high']:.3f})"
+    if "difference" in row:
+        cells["difference"] += f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
     return {_COLUMNS[key][0]: text for key, text in cells.items()}

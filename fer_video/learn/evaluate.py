@@ -59,6 +59,13 @@ class Judgement:
     """Probabilities for the crops, shape ``(n_with_face, n_emotions)``."""
     report: Report
 
+    @property
+    def right(self) -> Mask:
+        """Whether each image of the main test that shows a face was answered rightly."""
+        images = self.images
+        truth = images.truths[self.report["main_test"]][images.has_face]
+        return np.asarray((self.answers.argmax(axis=1) == truth)[truth >= 0])
+
 
 def evaluation_set_of(faces: Faces, split: str = TEST) -> EvaluationSet:
     """Take a split; all splits are needed to know its copies of training images.

@@ -25,6 +25,7 @@ Metrics = dict[str, Any]
 
 BINS = 15
 """Of confidence, for the calibration error and the reliability behind it."""
+_PAIRED_DRAWS = 20_000
 _MAX_ROC_POINTS = 101
 _LEAST_PROBABILITY = 1e-12
 """Below it a logarithm says more of rounding than of the net."""
@@ -143,6 +144,30 @@ def bootstrap_interval(accuracy: float, n: int) -> tuple[float, float]:
     (0.72, 0.88)
     """
     low, high = binom.ppf((0.025, 0.975), n, accuracy) / n
+    return float(low), float(high)
+
+
+def paired_interval(n_gained: int, n_lost: int, n: int) -> tuple[float, float]:
+    """Give the 95 % percentile interval of the bootstrap of a difference of two accuracies.
+
+    Both are of the same ``n`` images, which are drawn with replacement together with both answers:
+    what is hard for one model is hard for the other, so this interval is narrower than those of
+    the two accuracies make believe.
+
+    Args:
+        n_gained: Images that only the second model gets right.
+        n_lost: Images that only the first gets right.
+        n: All images.
+
+    Source:
+        Efron, as in ``bootstrap_interval``; a draw is one of a multinomial distribution.
+
+    >>> paired_interval(20, 20, 1000)
+    (-0.012, 0.012)
+    """
+    shares = [n_gained / n, n_lost / n, 1 - (n_gained + n_lost) / n]
+    drawn = np.random.default_rng(0).multinomial(n, shares, size=_PAIRED_DRAWS)
+    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, (0.025, 0.975))
     return float(low), float(high)
 
 

@@ -1,10 +1,15 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from fer_video.learn.comparison import as_cells, as_markdown, as_rows, write_reports
+from fer_video.learn.comparison import as_cells, as_markdown, as_rows, reports_of, write_reports
+from fer_video.learn.evaluate import EvaluationSet, Judgement
+from fer_video.learn.measures import paired_interval
+from tests.learn.faces import numbered, sure_of
 
 
 def measures(accuracy: float, n: int = 100) -> dict[str, object]:
@@ -96,3 +101,54 @@ def test_csv_holds_numbers_as_they_are(tmp_path: Path) -> None:
     row = table.loc["one"]
     assert (row["ferplus_accuracy"], row["accuracy_low"], row["images"]) == (0.8, 0.78, 100)
     assert (row["ms_per_crop"], row["multiply_adds"]) == (1.23, 75_330_672)
+
+
+def judgement(name: str, answers: Sequence[int]) -> Judgement:
+    """Ten images with the emotion 0, two of unknown emotion, one without a face."""
+    has_face = np.array([True] * 10 + [True, True, False])
+    images = EvaluationSet(
+        crops=np.zeros((12, 48, 48), np.uint8),
+        has_face=has_face,
+        truths={"ferplus": np.array([0] * 10 + [-1, -1, 0])},
+        is_copy=np.zeros(13, bool),
+        places=numbered(13),
+        emotions=("angry", "disgust", "fear"),
+    )
+    return Judgement(images, sure_of([*answers, 1, 2], 0.9), report(name))
+
+
+def test_models_are_compared_on_the_same_images() -> None:
+    first, other, same = reports_of([
+        judgement("first", [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]),
+        judgement("other", [1, 0, 0, 0, 0, 0, 0, 0, 1, 1]),
+        judgement("same", [0, 0, 0, 0, 0, 2, 2, 2, 2, 2]),
+    ])  # fmt: skip
+    assert "compared" not in first
+    compared = other["compared"]
+    assert (compared["with"], compared["n_gained"], compared["n_lost"]) == ("first", 3, 1)
+    assert compared["difference"] == pytest.approx(0.2)
+    assert compared["interval"][0] < 0.2 < compared["interval"][1]
+    # other mistakes are no difference, and there is no doubt about it
+    assert (same["compared"]["difference"], same["compared"]["interval"]) == (0, (0, 0))
+    header, *rows = as_cells([first, other, same])
+    column = header.index("difference to the first")
+    low, high = compared["interval"]
+    assert [row[column] for row in rows] == [
+        "", f"+0.200 ({low:+.3f} to {high:+.3f})", "+0.000 (+0.000 to +0.000)",
+    ]  # fmt: skip
+    assert pd.DataFrame(as_rows([first, other]))["difference"].isna().tolist() == [True, False]
+
+
+def test_a_single_model_is_compared_with_none() -> None:
+    (alone,) = reports_of([judgement("alone", [0] * 10)])
+    assert "difference to the first" not in as_cells([alone])[0]
+
+
+def test_a_paired_interval_is_that_of_resampled_images() -> None:
+    """Draw images with replacement, and see how far the two accuracies are apart each time."""
+    rng = np.random.default_rng(1)
+    first, other = rng.random((2, 400)) < np.array([[0.7], [0.75]])
+    drawn = rng.integers(0, 400, (4000, 400))
+    resampled = np.quantile((other[drawn].mean(1) - first[drawn].mean(1)), (0.025, 0.975))
+    gained, lost = int((other & ~first).sum()), int((first & ~other).sum())
+    assert paired_interval(gained, lost, 400) == pytest.approx(resampled, abs=0.006)
