@@ -12,7 +12,7 @@ demo: $(INSTALLED) examples/consult.mp4
 		--video examples/consult.annotated.mp4 --plot examples/consult.png
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
