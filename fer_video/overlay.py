@@ -22,6 +22,9 @@ LARGEST_PANEL = 1.6
 """Height of a panel in heights of its face: a larger one would hide more than it tells."""
 _KEPT = 1.25
 """By how much more it may be too large once it is there: boxes tremble, and panels should not."""
+_MOST_HIDDEN = 0.3
+"""Share of a panel that may lie on other faces, labels and panels, and of its own face that may lie
+below it: in a crowd there may be no better place, and then the label has to do."""
 _WORSE_PLACE = 0.1
 """Share of a panel that may hide something before it leaves a place that it has."""
 
@@ -93,13 +96,26 @@ class Overlay:
         for face, rect in shown:
             before = self._places.get(face.track)
             largest = LARGEST_PANEL * (1 if before is None else _KEPT)
-            if self._panel.size_px[1] <= largest * (rect[3] - rect[1]):
-                places[face.track], place = self._panel_place(rect, taken, before)
-                taken.append(place)
-                self._panel.draw(canvas, place, self._emotions, face.probabilities)
-                tag = self._tag(f"#{face.track}", color_of(face.emotion), canvas.coding)
-                canvas.paste(tag, *place[:2])
+            if self._panel.size_px[1] > largest * (rect[3] - rect[1]):
+                continue
+            chosen, place = self._panel_place(rect, taken, before)
+            if self._is_crowded(place, rect, taken, before):
+                continue
+            places[face.track] = chosen
+            taken.append(place)
+            self._panel.draw(canvas, place, self._emotions, face.probabilities)
+            tag = self._tag(f"#{face.track}", color_of(face.emotion), canvas.coding)
+            canvas.paste(tag, *place[:2])
         self._places = places
+
+    def _is_crowded(
+        self, place: Rect, face: Rect, taken: Sequence[Rect], before: int | None
+    ) -> bool:
+        """Whether a panel would hide too much of its face, or of what belongs to others."""
+        most = _MOST_HIDDEN * (1 if before is None else _KEPT)
+        of_face = _overlap(place, face)
+        of_others = sum(_overlap(place, other) for other in taken) - of_face
+        return of_face > most * _area(face) or of_others > most * _area(place)
 
     def _rect(self, box: Box) -> Rect:
         """Snap a box to the even pixels of the chroma planes, inside the picture."""
@@ -226,6 +242,10 @@ def font(size_px: int) -> ImageFont.FreeTypeFont:
 def _even(value: float) -> int:
     """Round to whole pixels of the chroma planes."""
     return 2 * round(value / 2)
+
+
+def _area(rect: Rect) -> int:
+    return _overlap(rect, rect)
 
 
 def _overlap(one: Rect, other: Rect) -> int:

@@ -127,6 +127,23 @@ def test_a_panel_stays_on_its_side_until_it_would_hide_much() -> None:
     assert [is_right(left) for left in (500, 460, 400, 465)] == [True, True, False, False]
 
 
+def test_in_a_crowd_a_panel_that_would_hide_faces_is_left_out() -> None:
+    crowd = [
+        face(Box(x, y, x + 100, y + 110), track=10 * y + x)
+        for y in (20, 135, 248)
+        for x in range(20, 600, 120)
+    ]
+    rgb = drawn(*crowd)
+    for box in (one.box for one in crowd):
+        left, top, right, bottom = (int(edge) for edge in box)
+        assert not changed(rgb)[top + 8 : bottom - 20, left + 8 : right - 8].any()
+
+
+def test_a_face_that_fills_the_picture_keeps_its_panel() -> None:
+    rgb = drawn(face(Box(4, 4, 636, 356)))
+    assert changed(rgb)[20:120, 540:630].mean() > 0.9
+
+
 def test_a_note_stands_in_the_lower_left_corner() -> None:
     rgb = drawn(note="moyenne mobile centrée sur 0,5 s")
     assert changed(rgb)[-12:-2, 4:100].all(axis=0).any()
