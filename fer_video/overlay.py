@@ -21,7 +21,8 @@ LEAST_FONT_PX = 11
 LARGEST_PANEL = 1.6
 """Height of a panel in heights of its face: a larger one would hide more than it tells."""
 _KEPT = 1.25
-"""By how much more it may be too large once it is there: boxes tremble, and panels should not."""
+"""By how much more it may be too large, or hide, once it is there: boxes tremble, and panels should
+not."""
 _MOST_HIDDEN = 0.3
 """Share of a panel that may lie on other faces, labels and panels, and of its own face that may lie
 below it: in a crowd there may be no better place, and then the label has to do."""
