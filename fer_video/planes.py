@@ -54,20 +54,28 @@ def upright(array: Image, rotation_deg: Rotation, mirrored: bool = False) -> Ima
     return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
 
 
-def luma(frame: VideoFrame, to_gray: VideoReformatter) -> tuple[Image, bool]:
+def luma(frame: VideoFrame, to_gray: VideoReformatter, step: int = 1) -> tuple[Image, bool]:
     """Return the luma as uint8 ``(height, width)``, and whether it spans 0 to 255.
 
     8-bit luma is a view of the decoded frame: it holds the frame, and nothing is copied.
+
+    Args:
+        frame: As it is stored.
+        to_gray: For formats without a plane of luma.
+        step: Pixels from one that is returned to the next, along rows and columns.
     """
     plane, name = frame.planes[0], frame.format.name
+    points = slice(step // 2, None, step)
     if not _LUMA_FIRST.fullmatch(name) or plane.line_size < 0:
-        return cast(Image, to_gray.reformat(frame, format="gray").to_ndarray()), True
+        gray = cast(Image, to_gray.reformat(frame, format="gray").to_ndarray())
+        return gray[points, points], True
     full_range = frame.color_range == ColorRange.JPEG or name.startswith("yuvj")
     if name.startswith("gray"):  # without a word about it, gray is full: for swscale, too
         full_range = frame.color_range != ColorRange.MPEG
     bits = frame.format.components[0].bits
     samples = np.frombuffer(memoryview(plane), np.dtype("u1" if bits == 8 else "<u2"))
-    luma = samples.reshape(plane.height, -1)[:, : plane.width]  # lines are padded
+    # lines are padded
+    luma = samples.reshape(plane.height, -1)[:, : plane.width][points, points]
     return luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8), full_range
 
 

@@ -13,7 +13,7 @@ from fer_video.types import Moment
 from fer_video.video import Recording
 from fer_video.weights import ModelSpec
 
-REVISION = 5
+REVISION = 6
 """Of the rows: raised when the same recording, options and model would give other ones, so that
 timelines from before are made again. A version that changes no row leaves it as it is."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from fer_video.cuts import CutDetector
+from fer_video.cuts import POINTS_ACROSS, CutDetector
 from fer_video.errors import VideoError
 from fer_video.options import SampleOptions
 from fer_video.planes import luma, small_rgb
@@ -144,11 +144,13 @@ class Samples(ABC):
             pictures, self._begun = self._begun or self._pictures_for(sample), None
         else:
             key, pictures = self._returned
-            sampler.go_on(key, after.sampling)
+            sampler.go_on(self._points(key), key.time_s, after.sampling)
         for picture in pictures:
             if sample.end_s is not None and picture.time_s >= sample.end_s - ROUNDING_S:
                 return
-            if not sampler.takes(picture.time_s):
+            is_sample = sampler.takes(picture.time_s)
+            sampler.look(self._points(picture))
+            if not is_sample:
                 continue
             frame, is_key = sampler.judge(self._upright_frame(picture))
             if is_key and (sampling := sampler.snapshot(frame)):
@@ -196,8 +198,8 @@ class Samples(ABC):
         reached = yield from read_to(pictures, lambda one: one.pts >= position.pts, start_s)
         if reached is None:
             return False
+        self._returned = reached, pictures
         key = self._upright_frame(reached)
-        self._returned = key, pictures
         return (key.pts, crc32(key.gray)) == (position.pts, position.luma_crc32)
 
     def _pictures_for(self, sample: SampleOptions) -> Iterator[Picture]:
@@ -208,6 +210,10 @@ class Samples(ABC):
         # a time stamp is off by up to half a tick of its clock: 0.033 s is on a grid of 30 fps
         tolerance_s = max(ROUNDING_S, float(self._time_base) / 2)
         return Grid(sample.start_s, 1 / sample.fps if sample.fps else 0.0, tolerance_s)
+
+    def _points(self, picture: Picture) -> Image:
+        step = max(1, picture.frame.width // POINTS_ACROSS)
+        return luma(picture.frame, self._to_gray, step)[0]
 
     def _upright_frame(self, picture: Picture) -> Frame:
         gray, full_range = luma(picture.frame, self._to_gray)
@@ -229,27 +235,33 @@ class Sampler:
         self._key_every_s, self._snapshot_every_s = key_every_s, snapshot_every_s
         self._keys: Grid | None = None
         self._cuts = CutDetector()
+        self._has_cut = False
         self._snapshot_s = math.inf
 
-    def go_on(self, frame: Frame, sampling: Sampling) -> None:
-        """Go on after a key frame that had a snapshot."""
+    def go_on(self, gray: Image, time_s: float, sampling: Sampling) -> None:
+        """Go on after the picture of a key frame that had a snapshot."""
         self._samples.last = sampling.sample_cell
         self._keys = self._key_grid(sampling.key_start_s)
         self._keys.last = sampling.key_cell
-        self._cuts = CutDetector(frame.gray, sampling.change)
-        self._snapshot_s = frame.time_s
+        self._cuts = CutDetector(gray, sampling.change)
+        self._snapshot_s = time_s
 
     def takes(self, time_s: float) -> bool:
         """Whether the frame of a time is a sample."""
         return self._samples.takes(time_s)
 
+    def look(self, gray: Image) -> None:
+        """See each picture, sampled or not, as it is stored: scenes begin between samples, too."""
+        self._has_cut |= self._cuts.begins_scene(gray)
+
     def judge(self, frame: Frame) -> tuple[Frame, bool]:
-        """Tell whether a sample begins a scene, and whether it is a key frame."""
+        """Tell whether a sample is the first of a scene, and whether it is a key frame."""
         if self._keys is None:
             self._keys = self._key_grid(frame.time_s)
             self._snapshot_s = frame.time_s
+            self._has_cut = False  # what came before the first sample is not of this analysis
         is_due = self._keys.takes(frame.time_s)
-        cut = self._cuts.begins_scene(frame.gray)
+        cut, self._has_cut = self._has_cut, False
         return replace(frame, cut=cut), is_due or cut
 
     def snapshot(self, key: Frame) -> Sampling | None:

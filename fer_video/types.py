@@ -133,7 +133,7 @@ class Sampling:
     """Where the grid of key frames begins."""
     key_cell: int
     change: float
-    """Between the key frame and the sample before it, in gray levels."""
+    """Between the key frame and the picture before it, in gray levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class Frame:
     rgb: Image | None = None
     """On key frames: RGB uint8 ``(h, w, 3)`` at detector size, upright; None on the others."""
     cut: bool = False
-    """Whether the scene changed since the previous sampled frame; such a frame is a key frame."""
+    """Whether a scene began since the previous sampled frame; such a frame is a key frame."""
     snapshot: Snapshot | None = None
     """On some key frames: from where an analysis can go on that was stopped after this frame."""
 

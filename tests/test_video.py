@@ -23,6 +23,7 @@ from tests.scenes import (
     picture,
     steady,
     truncate,
+    walk,
     write_sound,
     write_video,
 )
@@ -243,6 +244,35 @@ def test_key_frames_are_the_first_at_or_after_each_multiple_of_their_distance(tm
 def test_a_key_distance_of_0_makes_every_frame_a_key_frame(tmp_path) -> None:
     frames = read(write_video(tmp_path / "talk.mp4", steady(5)), key_every_s=0)
     assert all(frame.rgb is not None for frame in frames)
+
+
+def begun(draw, path: Path, **sample) -> list[float]:
+    """When scenes begin in a video of 3 s, as the samples tell."""
+    frames = read(write_video(path, steady(75), draw), **sample)
+    return [frame.time_s for frame in frames if frame.cut]
+
+
+@pytest.mark.parametrize(("sample", "tells_s"), [({}, [0.4, 0.6]), ({"fps": 1}, [1.0])])
+def test_a_scene_that_lies_between_two_samples_is_seen(tmp_path, sample, tells_s) -> None:
+    def other_speaker(index: int) -> Image:
+        return walk(0) if 10 <= index < 15 else 255 - walk(0)
+
+    assert begun(other_speaker, tmp_path / "a.mp4", **sample) == seconds(*tells_s)
+
+
+@pytest.mark.parametrize("sample", [{}, {"fps": 1}, {"fps": 1, "start_s": 1.0}])
+def test_light_that_grows_begins_no_scene(tmp_path, sample) -> None:
+    def dawn(index: int) -> Image:
+        return np.full((48, 64, 3), 3 * index, np.uint8)
+
+    assert begun(dawn, tmp_path / "a.mp4", **sample) == []
+
+
+def test_what_is_before_the_first_sample_begins_no_scene(tmp_path) -> None:
+    def one_cut(index: int) -> Image:
+        return walk(0) if index < 20 else 255 - walk(0)
+
+    assert begun(one_cut, tmp_path / "a.mp4", start_s=1.0) == []
 
 
 # ---- pictures
