@@ -147,16 +147,21 @@ def trace_of(
     """
     times = times_s.to_numpy(np.float64)
     values = probabilities.to_numpy(np.float64)
-    cuts = 1 + np.flatnonzero(np.diff(times) > max(2.5 * step_s, SHORTEST_GAP_S))
     gap = np.full((1, values.shape[1]), np.nan)
     trace_times: list[Values] = []
     trace_values: list[Values] = []
-    for piece in np.split(np.arange(len(times)), cuts):
+    for piece in _pieces(times, step_s):
         thin_times, thin_values = _thin(times[piece], values[piece], thin_s)
         stop_s = times[piece[-1]] + step_s
         trace_times += [thin_times, np.array([stop_s, stop_s])]
         trace_values += [thin_values, thin_values[-1:], gap]
     return Trace(np.concatenate(trace_times), np.concatenate(trace_values))
+
+
+def _pieces(times: Values, step_s: float) -> list[np.ndarray[Any, np.dtype[np.intp]]]:
+    """Give the positions of the samples between one gap and the next."""
+    cuts = 1 + np.flatnonzero(np.diff(times) > max(2.5 * step_s, SHORTEST_GAP_S))
+    return np.split(np.arange(len(times)), cuts)
 
 
 def _thin(times: Values, values: Values, thin_s: float) -> tuple[Values, Values]:
@@ -200,11 +205,17 @@ def _time_span(table: pd.DataFrame) -> tuple[float, float, float]:
 def _spans_without_face(
     table: pd.DataFrame, step_s: float, shortest_s: float
 ) -> list[tuple[float, float]]:
-    """Give ``(start, length)`` in seconds of each run of samples that show no face at all."""
+    """Give ``(start, length)`` in seconds of each run of samples that show no face at all.
+
+    A pause in the recording ends a run: nobody has looked for a face there.
+    """
     seen = table.groupby("time_s")["track"].count() > 0
-    times = np.append(seen.index.to_numpy(np.float64), seen.index[-1] + step_s)
-    turns = np.flatnonzero(np.diff(seen.to_numpy(np.int8), prepend=1, append=1))
-    spans = [(times[first], times[last] - times[first]) for first, last in turns.reshape(-1, 2)]
+    times, has_face = seen.index.to_numpy(np.float64), seen.to_numpy(np.int8)
+    spans = []
+    for piece in _pieces(times, step_s):
+        bounds = np.append(times[piece], times[piece[-1]] + step_s)
+        turns = np.flatnonzero(np.diff(has_face[piece], prepend=1, append=1)).reshape(-1, 2)
+        spans += [(bounds[first], bounds[last] - bounds[first]) for first, last in turns]
     return [(start, length) for start, length in spans if length >= shortest_s]
 
 

@@ -23,6 +23,9 @@ from fer_video.types import Frame, Image, Position, Sampling, Snapshot
 
 _BEAT_S = 10.0
 """Seconds of recording between two signs of life while frames are only decoded."""
+_LONGEST_STILL_S = 5.0
+"""A longer time without a picture is a pause, after which anybody may be there. Screen recorders
+write no picture while nothing moves; a face does not keep still for that long."""
 
 
 Sampled: TypeAlias = tuple[Frame, VideoFrame | None]
@@ -129,8 +132,8 @@ class Samples(ABC):
         Args:
             sample: Which moments to take; frames with ``start_s <= time_s < end_s``.
             key_every_s: Seconds between key frames, counted from the first sampled frame: the
-                first sampled frame at or after each multiple is one, and so is each that begins
-                a scene. 0 makes it all of them.
+                first sampled frame at or after each multiple is one, and so is each before which
+                a scene began. 0 makes it all of them.
             snapshot_every_s: Least seconds between two key frames with a snapshot.
             after: Yield only what comes after this snapshot, as if what is before had been
                 yielded, too; ``return_to`` has to be exhausted first.
@@ -144,12 +147,12 @@ class Samples(ABC):
             pictures, self._begun = self._begun or self._pictures_for(sample), None
         else:
             key, pictures = self._returned
-            sampler.go_on(self._points(key), key.time_s, after.sampling)
+            sampler.go_on(self._points(key), key.time_s, after)
         for picture in pictures:
             if sample.end_s is not None and picture.time_s >= sample.end_s - ROUNDING_S:
                 return
             is_sample = sampler.takes(picture.time_s)
-            sampler.look(self._points(picture))
+            sampler.look(picture, self._points(picture))
             if not is_sample:
                 continue
             frame, is_key = sampler.judge(self._upright_frame(picture))
@@ -236,23 +239,34 @@ class Sampler:
         self._keys: Grid | None = None
         self._cuts = CutDetector()
         self._has_cut = False
+        self._latest_index, self._latest_s = -1, math.inf
         self._snapshot_s = math.inf
 
-    def go_on(self, gray: Image, time_s: float, sampling: Sampling) -> None:
+    def go_on(self, points: Image, time_s: float, after: Snapshot) -> None:
         """Go on after the picture of a key frame that had a snapshot."""
+        position, sampling = after.position, after.sampling
         self._samples.last = sampling.sample_cell
         self._keys = self._key_grid(sampling.key_start_s)
         self._keys.last = sampling.key_cell
-        self._cuts = CutDetector(gray, sampling.change)
-        self._snapshot_s = time_s
+        self._cuts = CutDetector(points, sampling.change)
+        self._latest_index = position.frames_decoded + position.frames_undecoded - 1
+        self._latest_s = self._snapshot_s = time_s
 
     def takes(self, time_s: float) -> bool:
         """Whether the frame of a time is a sample."""
         return self._samples.takes(time_s)
 
-    def look(self, gray: Image) -> None:
-        """See each picture, sampled or not, as it is stored: scenes begin between samples, too."""
-        self._has_cut |= self._cuts.begins_scene(gray)
+    def look(self, picture: Picture, points: Image) -> None:
+        """See each picture, sampled or not: scenes begin between samples, too.
+
+        Args:
+            picture: As it is stored.
+            points: Of its luma, as many each time; see ``CutDetector``.
+        """
+        follows = picture.index == self._latest_index + 1
+        paused = follows and picture.time_s > self._latest_s + _LONGEST_STILL_S
+        self._latest_index, self._latest_s = picture.index, picture.time_s
+        self._has_cut |= self._cuts.begins_scene(points) or paused
 
     def judge(self, frame: Frame) -> tuple[Frame, bool]:
         """Tell whether a sample is the first of a scene, and whether it is a key frame."""

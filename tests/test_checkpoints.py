@@ -58,12 +58,12 @@ def flicker(index: int) -> Image:
 
 
 def gaps() -> list[float]:
-    """Times at 1 to 60 frames per second, with a gap of 4 s."""
+    """Times at 1 to 60 frames per second, with a pause of 6 s."""
     times_s, time_s = [], 0.0
     while time_s < LONG_S:
         times_s.append(time_s)
         time_s += 1 / (1 + 59 * abs(math.sin(time_s)))
-    return [time_s for time_s in times_s if not 14 < time_s < 18]
+    return [time_s for time_s in times_s if not 14 < time_s < 20]
 
 
 class Case(NamedTuple):

@@ -113,6 +113,16 @@ def test_time_without_any_face_is_hatched_and_named() -> None:
     assert "no face" in texts(figure)
 
 
+def test_a_pause_in_the_recording_is_not_hatched() -> None:
+    table = timeline({0: [(0, 1), (9, 10)]}, 10)
+    paused = table[(table["time_s"] < 2) | (table["time_s"] >= 8)]
+    (hatched,) = [
+        c for c in draw_timeline(paused, ViewOptions()).axes[0].collections if c.get_hatch()
+    ]
+    spans = [(p.vertices[:, 0].min(), p.vertices[:, 0].max()) for p in hatched.get_paths()]
+    assert np.allclose(spans, [(1, 2), (8, 9)])
+
+
 def test_two_hours_of_every_frame_become_a_small_figure(tmp_path: Path) -> None:
     times = pd.Series(np.arange(2 * 3600 * 25) / 25)
     happy = pd.DataFrame({"p_happy": np.sin(times) ** 2})

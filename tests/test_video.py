@@ -275,6 +275,23 @@ def test_what_is_before_the_first_sample_begins_no_scene(tmp_path) -> None:
     assert begun(one_cut, tmp_path / "a.mp4", start_s=1.0) == []
 
 
+@pytest.mark.parametrize(
+    ("pause_s", "sample", "tells_s"),
+    [(4.0, {}, []), (6.0, {}, [7.0]), (6.0, {"fps": 0.5}, [7.0])],
+)
+def test_a_pause_in_the_recording_begins_a_scene(tmp_path, pause_s, sample, tells_s) -> None:
+    path = tmp_path / "a.mp4"
+    write_video(path, steady(26) + steady(76, start_s=1 + pause_s), lambda index: walk(0))
+    assert [one.time_s for one in read(path, **sample) if one.cut] == seconds(*tells_s)
+
+
+@pytest.mark.parametrize("options", [None, B_FRAMES])
+def test_rare_samples_are_no_pause(tmp_path, options) -> None:
+    path = write_video(tmp_path / "a.mp4", steady(500), lambda index: walk(0), options=options)
+    frames = read(path, fps=0.1)
+    assert [(frame.time_s, frame.cut) for frame in frames] == [(0, False), (10, False)]
+
+
 # ---- pictures
 
 
