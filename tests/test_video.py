@@ -285,11 +285,19 @@ def test_a_pause_in_the_recording_begins_a_scene(tmp_path, pause_s, sample, tell
     assert [one.time_s for one in read(path, **sample) if one.cut] == seconds(*tells_s)
 
 
-@pytest.mark.parametrize("options", [None, B_FRAMES])
-def test_rare_samples_are_no_pause(tmp_path, options) -> None:
-    path = write_video(tmp_path / "a.mp4", steady(500), lambda index: walk(0), options=options)
-    frames = read(path, fps=0.1)
-    assert [(frame.time_s, frame.cut) for frame in frames] == [(0, False), (10, False)]
+def test_what_is_left_undecoded_is_no_pause(tmp_path) -> None:
+    rare = {"x264-params": "bframes=16:b-adapt=0:b-pyramid=0:scenecut=0"}  # whole once in 17 s
+    still = steady(52, fps=1)
+    path = write_video(tmp_path / "a.mp4", still, lambda index: walk(0), options=rare)
+    with open_recording(path) as recording:
+        frames = list(recording.frames(SampleOptions(fps=1 / 17), 0.2, 640))
+        assert recording.frames_undecoded > 40
+    assert [(frame.time_s, frame.cut) for frame in frames] == [
+        (0, False),
+        (17, False),
+        (34, False),
+        (51, False),
+    ]
 
 
 # ---- pictures
