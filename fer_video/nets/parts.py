@@ -42,13 +42,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' own, but that TensorFlow normalizes maps in one kernel while a net learns.
 
     Keras composes it of operations that each read and write the whole map: 31 ms for 128 maps of
-    48x48x24, forward and back on one core, against 10. Other backends do as Keras does.
+    48x48x24, forward and back on one core, against 10. Other backends do as Keras does. The moving
+    statistics follow sooner than Keras' own, so that validation figures are true of few steps, too.
 
     Source:
         Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing
         Internal Covariate Shift", ICML 2015. The kernel's variance is unbiased: n / (n - 1) times
         that of Keras for n places.
     """
+
+    def __init__(self, momentum: float = 0.9, **settings: Any) -> None:
+        """Make the layer; ``momentum`` is that of the moving statistics."""
+        super().__init__(momentum=momentum, **settings)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         learns = training and self.trainable

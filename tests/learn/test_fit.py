@@ -163,6 +163,13 @@ def test_training_stops_early_when_the_validation_loss_no_longer_falls(tmp_path)
     assert same(again, trained)
 
 
+def test_a_training_that_ends_early_gives_what_one_of_so_many_epochs_gives(tmp_path) -> None:
+    many = replace(OPTIONS, epochs=4000, learning_rate=0.02, patience=2, schedule="constant")
+    stopped = fit(misleading(), many, Progress(tmp_path / "many"), ignore)
+    few = replace(many, epochs=stopped.epochs)
+    assert same(stopped, fit(misleading(), few, Progress(tmp_path / "few"), ignore))
+
+
 def test_the_best_epoch_can_be_kept_instead_of_the_last(tmp_path) -> None:
     options = replace(OPTIONS, epochs=6, learning_rate=0.02, schedule="constant")
     last = fit(misleading(), options, Progress(tmp_path / "last"), ignore)
