@@ -29,6 +29,8 @@ _PAIRED_DRAWS = 20_000
 _MAX_ROC_POINTS = 101
 _LEAST_PROBABILITY = 1e-12
 """Below it a logarithm says more of rounding than of the net."""
+_USUAL_LOG_TEMPERATURE = 0.5
+"""Standard deviation: most nets need a temperature between 0.4 and 2.7."""
 
 
 def measure(
@@ -253,16 +255,20 @@ def fit_temperature(probabilities: Floats, truth: Integers) -> float:
         Between 0.14 and 7.4; 1 where there is nothing to fit.
 
     Source:
-        Guo et al., ICML 2017, section 4.2: the negative log-likelihood on held-out data.
+        Guo et al., ICML 2017, section 4.2: the negative log-likelihood on held-out data. A normal
+        prior of the logarithm weighs as much as a few faces: without it, some dozen faces that are
+        all recognized would make every answer certain.
     """
     if not len(truth):
         return 1.0
 
-    def negative_log_likelihood(log_temperature: float) -> float:
+    def unlikelihood(log_temperature: float) -> float:
         tempered = temper(probabilities, float(np.exp(log_temperature)))
-        return float(-np.log(tempered[np.arange(len(truth)), truth] + _LEAST_PROBABILITY).mean())
+        right = tempered[np.arange(len(truth)), truth]
+        prior = (log_temperature / _USUAL_LOG_TEMPERATURE) ** 2 / 2
+        return float(prior - np.log(right + _LEAST_PROBABILITY).sum())
 
-    found = minimize_scalar(negative_log_likelihood, bounds=(-2, 2), method="bounded")
+    found = minimize_scalar(unlikelihood, bounds=(-2, 2), method="bounded")
     return float(np.exp(found.x))
 
 

@@ -17,7 +17,8 @@ from fer_video.learn.command import flag_of
 HISTORY_FILE = "history.csv"
 """The figures of every epoch, in the progress and then in the model folder."""
 
-_LATEST, _BEST = "latest.weights.h5", "best.weights.h5"  # a suffix that Keras insists on
+# a suffix that Keras insists on
+_LATEST, _BEST, _UNFINISHED = (f"{name}.weights.h5" for name in ("latest", "best", "unfinished"))
 _NOTE_FILE, _LOCK_FILE = "training.json", "lock"
 
 _NAMES = {
@@ -104,24 +105,34 @@ class Progress:
         rows = pd.concat([rows[rows["epoch"] <= epoch], row]) if epoch else row
         with whole_file(self.folder / HISTORY_FILE) as temporary:
             rows.to_csv(temporary, index=False)
-        state = self._state(_LATEST)
-        unfinished = state.with_name("unfinished.weights.h5")
+        unfinished = self._state(_UNFINISHED)
         try:
-            state.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.parent.mkdir(parents=True, exist_ok=True)
             net.save_weights(unfinished)
-            if as_best:
-                shutil.copy(unfinished, self._state(_BEST))
-            unfinished.replace(state)
         except OSError as error:
-            raise OutputError(state, str(error)) from error
+            raise OutputError(unfinished, str(error)) from error
+        if as_best:
+            with whole_file(self._state(_BEST)) as temporary:
+                shutil.copy(unfinished, temporary)
+        with whole_file(self._state(_LATEST)) as temporary:
+            unfinished.replace(temporary)
 
     def restore(self, net: keras.Model, *, best: bool = False) -> bool:
-        """Load the latest or the best state into a compiled net; False where there is none."""
+        """Load the latest or the best state into a compiled net; False where there is none.
+
+        Raises:
+            OutputError: It is damaged.
+        """
         state = self._state(_BEST if best else _LATEST)
         if not state.exists():
             return False
         net.optimizer.build(net.trainable_variables)
-        net.load_weights(state)
+        try:
+            net.load_weights(state)
+        except (OSError, KeyError, ValueError) as error:  # what h5py and Keras make of it
+            raise OutputError(
+                self.folder, "this progress is damaged; name another --out, or delete it"
+            ) from error
         return True
 
     def delete(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from fer_video import nets, weights
 from fer_video.backend import keras
-from fer_video.errors import TrainError
+from fer_video.errors import OutputError, TrainError
 from fer_video.keras_net import load_net
 from fer_video.learn.augment import augment
 from fer_video.learn.batches import TrainingBatches, trainable
@@ -90,6 +90,16 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, last, chosen) -
     assert epochs == list(range(last + 1, 3))
     assert same(resumed, whole)
     assert history(killed).equals(history(uninterrupted))
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 2000])
+def test_damaged_progress_is_an_error_with_a_remedy(tmp_path, kept_bytes) -> None:
+    with pytest.raises(Killed):
+        fit(faces(), OPTIONS, Progress(tmp_path), killed_after(1))
+    (state,) = tmp_path.glob("state/*")
+    state.write_bytes(state.read_bytes()[:kept_bytes])
+    with pytest.raises(OutputError, match="progress is damaged; name another --out, or delete it"):
+        fit(faces(), OPTIONS, Progress(tmp_path), ignore)
 
 
 def test_another_seed_gives_other_weights(tmp_path) -> None:

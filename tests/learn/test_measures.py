@@ -76,6 +76,13 @@ def test_a_known_temperature_is_recovered(temperature) -> None:
     assert fit_temperature(overdone, truth) == pytest.approx(temperature, rel=0.06)
 
 
+def test_a_few_faces_that_are_all_recognized_make_no_answer_certain() -> None:
+    confidences = np.linspace(0.45, 0.95, 25)[:, np.newaxis]
+    answers = np.hstack([confidences, *[(1 - confidences) / 6] * 6]).astype(np.float32)
+    temperature = fit_temperature(answers, np.zeros(25, np.int64))
+    assert 0.9 < temper(answers, temperature)[:, 0].mean() < 0.99
+
+
 def test_without_faces_the_temperature_stays_1() -> None:
     assert fit_temperature(np.zeros((0, 7), np.float32), np.zeros(0, np.int64)) == 1
 
