@@ -18,7 +18,7 @@ from fer_video.cli.arguments import (
     MinScore,
     ValShare,
 )
-from fer_video.errors import OptionError
+from fer_video.errors import OptionError, OutputError
 from fer_video.options import (
     ClassifyOptions,
     DetectOptions,
@@ -140,6 +140,8 @@ def evaluate(
         check_output(out, "report", force, inputs)
     if answers is not None:
         check_output(answers, "table", force, inputs)
+        if out is not None and answers.resolve() == out.resolve():
+            raise OutputError(answers, "the report of --out goes there; name another --answers")
     if plots is not None:
         from fer_video.learn.charts import PICTURES
 

@@ -237,7 +237,7 @@ def _rare(by_emotion: Mapping[str, Mapping[str, Any]]) -> str:
     *most, last = names
     who, them = (f"{', '.join(most)} and {last} are", "them") if most else (f"{last} is", "it")
     return (
-        f"* {who.capitalize()} rare in the data and often missed: read the rows above before "
+        f"* {who.capitalize()} rare in the data, and so in the test: read the rows above before "
         f"relying on {them}.\n"
     )
 

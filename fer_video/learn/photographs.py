@@ -1,7 +1,7 @@
 """Whole photographs, through the detector and crop that ship: to judge by, or to learn from."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,7 @@ def read_photographs(
     seen: list[_Seen] = []
     with _entries_of(path) as entries:
         found, _ = arrange(entries)
+        _require_emotions(path, [one for one in found if one.split == split], emotions)
         known = {_content(one) for one in found if one.split == TRAIN}
         for one in found:
             if one.split != split or (one.emotion and one.emotion not in emotions):
@@ -109,6 +110,7 @@ def cut_photographs(
         found, _ = arrange(entries)
         if not found:
             raise DataError(path, "no photographs in folders like train/happy, or happy")
+        _require_emotions(path, found, EMOTION_SETS[8])
         bad: list[Problem] = []
         n_cut = 0
         with whole_folder(out) as folder:
@@ -165,6 +167,14 @@ def _evaluation_sets(
         )
         for crop in framings
     }
+
+
+def _require_emotions(path: Path, found: Collection[Labelled], emotions: Sequence[str]) -> None:
+    """Refuse at the start what folders are called, which else would be refused at the end."""
+    unknown = [one for one in found if one.emotion is None]
+    problems = [read_photograph(one, emotions) for one in unknown]  # each says what is wrong
+    named = [problem for problem in problems if isinstance(problem, Problem)]
+    require_few(path, named, len(found) - len(named))
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def require_unseen(
         if training.get("data_sha256") == data_sha256 and then != share:
             raise OptionError(
                 f"{spec.name} learned from these images with --val-share {then}: with {share} it "
-                "would be tested on what it has seen"
+                "would be judged on what it has seen"
             )
         training = (training.get("start") or {}).get("training")
 

@@ -72,7 +72,8 @@ def train(
         for one in remarks_on(faces):
             remark(one)
     for name in filter(None, (options.start_from, *options.teachers)):
-        require_unseen(find(name), faces, decided_by["data_sha256"], options.val_share)
+        for split in faces.held_out:
+            require_unseen(find(name), faces, decided_by["data_sha256"], options.val_share, split)
     decided_by |= {
         "data_problems": len(faces.problems),
         "data_left_out": len(faces.left_out),

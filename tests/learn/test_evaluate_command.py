@@ -197,6 +197,10 @@ def _bad_inputs(folder: Path, fer2013: Path) -> dict[str, tuple[list[object], in
         "existing answers": (
             [*given, "--answers", folder / "old.csv"], 6, "it exists; use --force",
         ),
+        "one file for two": (
+            [*given, "--out", folder / "a.csv", "--answers", folder / "a.csv"], 6,
+            "name another --answers",
+        ),
         "no validation": ([*given, "--split", "validation"], 8, "validation split is empty"),
         "input": ([*given, "--out", fer2013, "--force"], 6, "read by this very command"),
         "detector": ([*given, "--detector", "haar"], 2, "need --faces detect"),

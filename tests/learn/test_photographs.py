@@ -1,6 +1,7 @@
 """From whole photographs to what the classifier sees."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from fer_video.learn.dataset import read_faces
 from fer_video.learn.evaluate import EvaluationSet
 from fer_video.learn.photographs import cut_photographs, read_photographs
 from fer_video.options import DetectOptions
-from fer_video.types import CropSpec, Image
+from fer_video.types import CropSpec, Face, Image
 from tests.learn.faces import save
 from tests.scenes import Square, bright_square, picture
 
@@ -175,6 +176,18 @@ def test_what_was_begun_is_no_folder_of_faces(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"test/sad/5\.png is not an image"):
         cut(whole, out)
     assert list(tmp_path.iterdir()) == [whole]
+
+
+def test_folders_that_name_no_emotion_are_refused_before_any_photograph(tmp_path: Path) -> None:
+    save(photographs(tmp_path / "whole") / "test/hungry/5.png", shaded(Square(10, 10)))
+
+    def unasked(pictures: Sequence[Image]) -> list[tuple[Face, ...]]:
+        raise AssertionError
+
+    with pytest.raises(DataError, match=r"\(1 of 6\): test/hungry/5\.png has an unknown emotion"):
+        list(cut_photographs(tmp_path / "whole", tmp_path / "faces", CROP, unasked, OPTIONS))
+    with pytest.raises(DataError, match=r"\(1 of 5\): test/hungry/5\.png has an unknown emotion"):
+        read_photographs(tmp_path / "whole", EMOTIONS, {CROP}, unasked, OPTIONS)
 
 
 def test_faces_overwrite_nothing_and_do_not_lie_among_the_photographs(tmp_path: Path) -> None:

@@ -375,6 +375,18 @@ def test_no_model_goes_on_with_what_it_would_be_tested_on(tmp_path) -> None:
     assert (code, err.startswith("35 of 140 images are judged: ")) == (0, True)
 
 
+def test_no_model_goes_on_with_what_it_would_be_validated_on(tmp_path) -> None:
+    drawn = some_faces(train=140, test=14)
+    for number, (image, label) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
+        folder = tmp_path / "data" / drawn.split[number] / EMOTIONS[label]
+        save(folder / f"{number:03d}.png", image)
+    options = replace(OPTIONS, epochs=1, val_share=0.25)
+    train(tmp_path / "data", None, tmp_path / "first", options, ignore)
+    other = replace(options, val_share=0.1, start_from=str(tmp_path / "first"))
+    with pytest.raises(OptionError, match=r"--val-share 0\.25: with 0\.1 it would be judged on"):
+        train(tmp_path / "data", None, tmp_path / "next", other, ignore)
+
+
 def test_training_goes_on_from_an_earlier_model(trained, data: Path, tmp_path: Path) -> None:
     # a step too small to matter: the first weights must still be there at the end
     options = replace(OPTIONS, start_from=str(trained), epochs=1, learning_rate=1e-9)
