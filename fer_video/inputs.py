@@ -15,6 +15,7 @@ from fer_video.addresses import Place, place_of
 from fer_video.errors import OptionError, OutputError, VideoError, one_line, reason_of
 from fer_video.files import as_text, check_exists
 from fer_video.lists import lines_of
+from fer_video.manifest import MANIFEST_FILE
 from fer_video.stores import Stored
 
 VIDEO_SUFFIXES = frozenset(
@@ -132,7 +133,7 @@ def _found_below(folder: Path, out: Place) -> Iterator[Source]:
     n_found = 0
     for parent, folders, files in os.walk(folder, onerror=_raise_unreadable):
         folders[:] = sorted(
-            name for name in folders if _is_shown(name) and not _is_same(Path(parent, name), out)
+            name for name in folders if _is_shown(name) and not _is_results(Path(parent, name), out)
         )
         for name in sorted(files):
             if _is_recording(name):
@@ -190,7 +191,8 @@ def _counts(below: Path, base: Path, out: Place) -> bool:
     return (
         _is_recording(below.name)
         and all(map(_is_shown, below.parts))
-        and not any(_is_same(base / parent, out) for parent in below.parents)
+        and not any(_is_results(base / folder, out) for folder in below.parents if folder.parts)
+        and not _is_same(base, out)
     )
 
 
@@ -201,13 +203,17 @@ def _found_on_store(address: str, out: Place) -> Iterator[Source]:
     if len(files) == 1 and files[0].address == address:
         yield Source(as_text(files[0].name), files[0])
         return
-    own = f"{out}/"
+    results = [
+        file.address.removesuffix(MANIFEST_FILE)
+        for file in files
+        if file.name.endswith(f"/{MANIFEST_FILE}")
+    ]
     recordings = [
         file
         for file in files
         if all(map(_is_shown, file.name.split("/")))
         and _is_recording(file.name)
-        and not file.address.startswith(own)
+        and not file.address.startswith((f"{out}/", *results))
     ]
     if not recordings:
         raise VideoError(address, "no recording lies below this address")
@@ -284,6 +290,11 @@ def _is_shown(name: str) -> bool:
 
 def _is_recording(name: str) -> bool:
     return _is_shown(name) and PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES
+
+
+def _is_results(folder: Path, out: Place) -> bool:
+    """Tell whether a folder holds the results of this run or another one."""
+    return _is_same(folder, out) or os.path.lexists(folder / MANIFEST_FILE)
 
 
 def _is_same(path: Path, out: Place) -> bool:

@@ -52,6 +52,13 @@ def test_hidden_files_and_earlier_results_are_no_recordings() -> None:
     assert list(found("results/videos")) == ["a.mp4.mp4"]
 
 
+def test_results_of_another_run_are_no_recordings() -> None:
+    make("rec/a.mp4", "rec/b/first/manifest.jsonl", "rec/b/first/videos/a.mp4.mp4", "rec/b/c.mp4")
+    assert list(found("rec")) == list(found("rec/**")) == ["a.mp4", "b/c.mp4"]
+    assert list(found("rec/b/first")) == list(found("rec/b/first/**")) == ["videos/a.mp4.mp4"]
+    assert "no recording matches" in refusal("rec/b/f*/**")
+
+
 def test_results_that_would_mix_with_the_inputs_are_refused() -> None:
     make("rec/a.mp4")
     assert "it is an input, too: name another folder, as rec/results" in refusal("rec", out="rec")

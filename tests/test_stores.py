@@ -42,7 +42,9 @@ def test_recordings_below_a_prefix_are_named_by_their_path_there(store) -> None:
 
 
 def test_earlier_results_below_a_prefix_are_no_recordings(store) -> None:
-    fill(store, "/lab/a.mp4", "/lab/results/videos/a.mp4.mp4", "/lab/results2/b.mp4")
+    fill(store, "/lab/a.mp4", "/lab/results/videos/a.mp4.mp4", "/lab/results2/b.mp4",
+         "/lab/old/manifest.jsonl", "/lab/old/videos/a.mp4.mp4")  # fmt: skip
+    assert list(names("memory://lab/old")) == ["videos/a.mp4.mp4"]
     assert list(names("memory://lab")) == ["a.mp4", "results2/b.mp4"]
     with pytest.raises(OutputError, match="it is an input, too"):
         names("memory://lab", out="memory://lab")
