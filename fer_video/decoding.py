@@ -17,7 +17,6 @@ from fer_video.options_limits import LimitOptions
 from fer_video.sampling import Plan, seconds
 
 _FIRST_TRIES = 8
-_LONGEST_SILENCE_S = 10.0
 # codecs reorder at most 16 frames: more packets without a picture are no delay
 _LONGEST_DELAY = 32
 
@@ -71,8 +70,7 @@ class Decoding:
             plan: What it does not need is left out where no other frame refers to it.
 
         Raises:
-            VideoError: Nothing can be decoded for 10 s of recording, or it goes on for longer
-                than the limits allow.
+            VideoError: It goes on for longer than the limits allow.
         """
         first_pts: int | None = None
         last_pts: int | None = None
@@ -86,7 +84,8 @@ class Decoding:
                 all_needed = needed
             # an edit list discards what is before its start
             silent += needed and not packet.is_discard
-            for frame in _decode(packet):
+            decoded = _decode(packet)
+            for frame in decoded:
                 if frame is None or frame.is_corrupt or frame.pts is None:
                     yield None
                 elif last_pts is not None and frame.pts <= last_pts:
@@ -96,11 +95,8 @@ class Decoding:
                     last_pts, silent = frame.pts, 0
                     self._check_hours(seconds(last_pts - first_pts, clock))
                     yield last_pts, frame
-            if silent > _LONGEST_DELAY and last_pts is not None and packet.pts is not None:
-                silence_s = seconds(packet.pts - last_pts, clock)
-                if silence_s > _LONGEST_SILENCE_S:
-                    reason = f"no frame can be decoded for {silence_s:.0f} s; {DAMAGED}"
-                    raise VideoError(self._path, reason)
+            if not decoded and packet.size and silent > _LONGEST_DELAY and last_pts is not None:
+                yield None  # some decoders say nothing of what they cannot decode
 
     def _packets(self) -> Iterator[PicturePacket]:
         """Yield the packets of the stream; note where the others end."""

@@ -139,7 +139,7 @@ class Samples(ABC):
                 yielded, too; ``return_to`` has to be exhausted first.
 
         Raises:
-            VideoError: Nothing can be decoded for 10 s of recording.
+            VideoError: It is longer than the limits allow.
         """
         grid = self._grid(sample)
         sampler = Sampler(grid, key_every_s, snapshot_every_s)
@@ -167,7 +167,7 @@ class Samples(ABC):
             Seconds read since ``sample.start_s``, 0 before it, from time to time.
 
         Raises:
-            VideoError: Nothing can be decoded for 10 s of recording.
+            VideoError: It is longer than the limits allow.
         """
         pictures, grid = self._pictures_for(sample), self._grid(sample)
         first = yield from read_to(pictures, lambda one: grid.cell(one.time_s) >= 0, sample.start_s)
@@ -184,7 +184,7 @@ class Samples(ABC):
 
         Raises:
             PositionLost: There is no such picture.
-            VideoError: Nothing can be decoded for 10 s of recording.
+            VideoError: It is longer than the limits allow.
         """
         grid = self._grid(sample) if position.planned else None
         with suppress(VideoError):

@@ -96,7 +96,7 @@ class Recording(Samples):
                 no frame refers to are left undecoded, as far as the codec tells.
 
         Raises:
-            VideoError: Nothing can be decoded for 10 s of recording.
+            VideoError: It is longer than the limits allow.
         """
         if start_s > _RUN_UP_S:
             near = self._read_for(grid, start_s - _RUN_UP_S)

@@ -156,6 +156,15 @@ def damage(path: Path, packet_index: int) -> Path:
     return path
 
 
+def blank(path: Path, packet_index: int) -> Path:
+    """Overwrite one packet of the pictures with zeros, as a copy over a bad cable may have them."""
+    start, size = _packet_place(path, packet_index)
+    content = bytearray(path.read_bytes())
+    content[start : start + size] = bytes(size)
+    path.write_bytes(content)
+    return path
+
+
 def truncate(path: Path, share: float) -> Path:
     """Keep only the first part of a file, as a copy that was interrupted."""
     content = path.read_bytes()

@@ -17,6 +17,7 @@ from tests.corpus import streamed
 from tests.scenes import (
     SIZE_PX,
     Square,
+    blank,
     bright_square,
     cut_before,
     damage,
@@ -453,12 +454,19 @@ def test_a_recording_of_which_no_frame_can_be_decoded_is_refused(tmp_path) -> No
         read(path)
 
 
-def test_a_recording_that_is_damaged_for_more_than_10_s_is_refused(tmp_path) -> None:
-    path = write_video(tmp_path / "noise.mp4", steady(200, fps=10))
-    for index in range(50, 170):
-        damage(path, index)
-    with pytest.raises(VideoError, match="no frame can be decoded for 10 s"):
-        read(path)
+@pytest.mark.parametrize("spoil", [damage, blank])
+@pytest.mark.parametrize("sample", [{}, {"fps": 2}])
+def test_long_damage_costs_only_what_is_damaged(tmp_path, spoil, sample) -> None:
+    path = write_video(tmp_path / "noise.mp4", steady(300, fps=10), lambda index: walk(0))
+    for index in range(60, 240):  # whole groups of pictures
+        spoil(path, index)
+    with open_recording(path) as recording:
+        frames = list(recording.frames(SampleOptions(**sample), 0.2, 640))
+        missing = recording.frames_corrupt
+    every = 5 if sample else 1
+    assert times(frames) == seconds(*[n / 10 for n in range(0, 300, every) if not 60 <= n < 240])
+    assert [frame.time_s for frame in frames if frame.cut] == seconds(24.0)
+    assert 180 - 48 <= missing <= 180
 
 
 def test_a_long_gap_in_a_whole_recording_is_no_damage(tmp_path) -> None:
