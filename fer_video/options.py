@@ -29,6 +29,9 @@ JudgedSplit = Literal["test", "validation"]
 
 _MOST = 1e9
 """Of seconds, GB and samples per second: up to here, no clock and no count overflows."""
+_RAREST_KEY_S = 5.0
+"""The frames between two key frames are held: 5 s are half a gigabyte at 1080p and 30 per second,
+and longer than a face is expected to keep to a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +92,9 @@ class DetectOptions:
     def __post_init__(self) -> None:
         require(self.detector in _SUITED, "--detector", self.detector, "yunet, mtcnn or haar")
         self._fill_in(_SUITED[self.detector])
-        require(self.detect_every_s == 0 or 1 / _MOST <= self.detect_every_s <= _MOST,
+        require(self.detect_every_s == 0 or 1 / _MOST <= self.detect_every_s <= _RAREST_KEY_S,
                 "--detect-every", self.detect_every_s,
-                f"0 or in [{1 / _MOST:g}, {_MOST:g}]")  # fmt: skip
+                f"0 or in [{1 / _MOST:g}, {_RAREST_KEY_S:g}]")  # fmt: skip
         require(self.detect_side_px >= 64, "--detect-side", self.detect_side_px, "64 or more")
         require(0 < self.min_score <= 1, "--min-score", self.min_score, "in (0, 1]")
         require(0 < self.min_weak_score <= self.min_score, "--min-weak-score",

@@ -33,7 +33,11 @@ from tests.scenes import steady, write_video
         (lambda: SampleOptions(end_s=math.inf), "--end must be above 0 s, at most 1e+09, got inf"),
         (
             lambda: DetectOptions(detect_every_s=1e-308),
-            "--detect-every must be 0 or in [1e-09, 1e+09], got 1e-308",
+            "--detect-every must be 0 or in [1e-09, 5], got 1e-308",
+        ),
+        (
+            lambda: DetectOptions(detect_every_s=60),
+            "--detect-every must be 0 or in [1e-09, 5], got 60",
         ),
         (
             lambda: DetectOptions(min_score=0.4, min_weak_score=0.5),
