@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
 from fer_video import __version__, manifest, stores
 from fer_video.addresses import Place
@@ -20,9 +21,11 @@ from fer_video.errors import (
 )
 from fer_video.events import Event, Failed, Finished, Job, Made, Skipped, Started, Summary
 from fer_video.files import remove_leftovers
-from fer_video.jobs import WRITTEN_IN
+from fer_video.jobs import TIMELINES, WRITTEN_IN, result_name
 from fer_video.manifest import MANIFEST_FILE, Attempt, Run
+from fer_video.options import TableFormat
 from fer_video.resume import options_digest
+from fer_video.status import status_of
 from fer_video.weights import ModelSpec
 
 _PAUSES = 9
@@ -145,6 +148,23 @@ def begin(ledger: Ledger, jobs: list[Job], inputs: str, model: ModelSpec) -> lis
     earlier = manifest.attempts(ledger.path)
     ledger.add(run)
     return [replace(job, earlier=earlier.get(job.name)) for job in jobs]
+
+
+def left_behind(ledger: Ledger) -> list[str]:
+    """Name recordings that are no longer among the inputs, and whose timelines still lie there.
+
+    At an address, those that someone removed there are named, too.
+    """
+    gone = status_of(ledger.entries()).gone
+    if ledger.address:
+        return gone
+    timelines = ledger.path.parent / TIMELINES
+    suffixes = get_args(TableFormat)
+    return [
+        name
+        for name in gone
+        if any((timelines / f"{result_name(name)}.{suffix}").exists() for suffix in suffixes)
+    ]
 
 
 def _refuse_same_names(ledger: Ledger, run: Run) -> None:

@@ -49,12 +49,21 @@ class Status:
         return sorted(found, key=lambda attempt: attempt.recording)
 
     @property
+    def planned(self) -> dict[str, int]:
+        """Size in bytes of each recording that the latest runs of all inputs found, by name."""
+        return {name: size for run in self.runs.values() for name, size in run.recordings.items()}
+
+    @property
     def to_do(self) -> dict[str, int]:
-        """Size in bytes of each recording that is still to be done, by name."""
-        planned = {
-            name: size for run in self.runs.values() for name, size in run.recordings.items()
-        }
+        """Those of them that are still to be done."""
+        planned = self.planned
         return {name: planned[name] for name in sorted(planned.keys() - self.attempts.keys())}
+
+    @property
+    def gone(self) -> list[str]:
+        """Names of recordings that were analyzed, and that the latest runs no longer found."""
+        done = {one.recording for one in self.ended("ok", "partial")}
+        return sorted(done - self.planned.keys())
 
     @property
     def left_s(self) -> float | None:
@@ -125,6 +134,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "partial": _named(status.ended("partial")),
         "failed": _named(status.ended("failed")),
         "to_do": list(status.to_do),
+        "gone": status.gone,
         "left_s": status.left_s,
         "last_activity": status.last_activity and status.last_activity.isoformat(),
         "unreadable_lines": status.n_unreadable,
@@ -156,7 +166,11 @@ def as_text(status: Status, now: datetime) -> str:
         lines.append(f"passed over {n} {which} torn or unknown")
     for title, found in (("failed", failed), ("partial", partial)):
         if found:
-            lines += ["", f"{title}:", *(_wrapped(one) for one in found)]
+            lines += ["", f"{title}:"]
+            lines += [_wrapped(f"{one.recording}: {one.reason}") for one in found]
+    if status.gone:
+        lines += ["", "no longer among the recordings (renamed or removed):"]
+        lines += map(_wrapped, status.gone)
     return "\n".join(lines)
 
 
@@ -168,9 +182,8 @@ def _left(status: Status) -> str:
     return f"time left: about {span(status.left_s)}, an estimate"
 
 
-def _wrapped(attempt: Attempt) -> str:
+def _wrapped(text: str) -> str:
     # a name may hold anything, line breaks too, and must not move the cursor
-    text = f"{attempt.recording}: {attempt.reason}"
     plain = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
     return textwrap.fill(
         plain, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False

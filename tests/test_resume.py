@@ -70,6 +70,22 @@ def test_nothing_unfinished_ever_lies_among_the_timelines(folder: Path) -> None:
     assert seen == {"a.mp4.parquet"}
 
 
+def test_timelines_of_recordings_that_were_renamed_are_not_passed_over_in_silence(
+    folder: Path,
+) -> None:
+    analyze(folder)
+    (folder / "in" / "a.mp4").rename(folder / "in" / "P01.mp4")
+    _, said = analyze(folder)
+    told = (
+        "1 timeline is of recordings that were renamed or removed, and would be read with the "
+        f"others: fer-video status {folder / 'out'} names them"
+    )
+    assert told in said
+    assert "a.mp4" in run("status", folder / "out")[1]
+    (folder / "out" / "timelines" / "a.mp4.parquet").unlink()
+    assert "renamed" not in "".join(analyze(folder)[1])
+
+
 def _job(folder: Path) -> Job:
     write_video(folder / "in" / "a.mp4", steady(60))
     plan = Plan(out=folder / "out", output=OutputOptions(resume=True))

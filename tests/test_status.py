@@ -6,7 +6,7 @@ import pytest
 
 from fer_video import manifest
 from fer_video.manifest import MANIFEST_FILE, Attempt, Output, Run
-from fer_video.status import as_text, status_of
+from fer_video.status import as_json, as_text, status_of
 from tests.scenes import picture, steady, write_video
 from tests.test_cli import run
 
@@ -109,6 +109,15 @@ def test_a_later_run_of_the_same_inputs_says_what_there_is_and_one_of_others_add
     assert list(status_of(lines).to_do) == ["a.mp4", "new.mp4"]
     lines.append(planned("more.mp4", inputs="saturday"))
     assert list(status_of(lines).to_do) == ["a.mp4", "more.mp4", "new.mp4"]
+
+
+def test_recordings_that_a_later_run_no_longer_finds_are_named() -> None:
+    lines = [planned("Marie.mp4", "b.mp4"), ended("Marie.mp4", 1), planned("P01.mp4", "b.mp4")]
+    status = status_of(lines)
+    assert status.gone == as_json(status)["gone"] == ["Marie.mp4"]
+    told = "no longer among the recordings (renamed or removed):\n  Marie.mp4"
+    assert as_text(status, BEGAN).endswith(told)
+    assert status_of([*lines, planned("Marie.mp4", inputs="saturday")]).gone == []
 
 
 def test_a_name_cannot_move_the_cursor_or_leave_the_80_columns() -> None:

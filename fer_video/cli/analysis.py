@@ -1,5 +1,6 @@
 """The commands that turn recordings into timelines, and timelines into pictures."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -62,6 +63,7 @@ from fer_video.options import (
 
 if TYPE_CHECKING:
     from fer_video import engine as running
+    from fer_video.addresses import Place
     from fer_video.events import Event, Job
     from fer_video.weights import ModelSpec
 
@@ -214,9 +216,21 @@ def analyze(
             named = (str(one.absolute() if isinstance(one, Path) else one) for one in places)
             with journal.open_ledger(results) as ledger:
                 jobs = journal.begin(ledger, jobs, "\n".join(named), spec)
+                _tell_left_behind(journal.left_behind(ledger), results)
                 with closing(hands.run(_work, jobs)) as events:
                     report = show(hands, journal.noted(events, ledger))
     _raise_failures(report, not is_single)
+
+
+def _tell_left_behind(names: list[str], results: "Place") -> None:
+    """Say that timelines of recordings that were renamed or removed would still be counted."""
+    if names:
+        count = f"{len(names):,} timelines are" if len(names) > 1 else "1 timeline is"
+        typer.echo(
+            f"{count} of recordings that were renamed or removed, and would be read with the "
+            f"others: fer-video status {shlex.quote(str(results))} names them",
+            err=True,
+        )
 
 
 @contextmanager
