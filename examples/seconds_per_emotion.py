@@ -9,9 +9,11 @@ from fer_video import read_timeline
 
 table = read_timeline(sys.argv[1])
 
-# a row counts until the next sampled frame: right at variable frame rates, too
+# a row counts until the next sampled frame: right at variable frame rates, too;
+# where that is long in coming, the recording was paused
 moments = table["time_s"].drop_duplicates()
-shown_s = moments.diff().shift(-1).fillna(0).set_axis(moments)
+until_next_s = moments.diff().shift(-1).fillna(0).set_axis(moments)
+shown_s = until_next_s.clip(upper=max(5.0, 2 * until_next_s.median()))
 table["seconds"] = table["time_s"].map(shown_s)
 
 faces = table.dropna(subset=["track"])
