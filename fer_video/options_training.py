@@ -26,7 +26,8 @@ class _SuitedRate:
 _SUITED_RATES: dict[Optimizer, _SuitedRate] = {
     "adamw": _SuitedRate(learning_rate=2e-3, weight_decay=0.05),
     "adam": _SuitedRate(learning_rate=1e-3, weight_decay=0.0),
-    "sgd-nesterov": _SuitedRate(learning_rate=0.1, weight_decay=5e-4),
+    # 5e-4 in the loss, as most studies have it, comes to ten times that at a momentum of 0.9
+    "sgd-nesterov": _SuitedRate(learning_rate=0.1, weight_decay=5e-3),
     "rmsprop": _SuitedRate(learning_rate=1e-3, weight_decay=0.0),
 }
 
