@@ -65,18 +65,21 @@ def luma(frame: VideoFrame, to_gray: VideoReformatter, step: int = 1) -> tuple[I
         step: Pixels from one that is returned to the next, along rows and columns.
     """
     plane, name = frame.planes[0], frame.format.name
-    points = slice(step // 2, None, step)
     if not _LUMA_FIRST.fullmatch(name) or plane.line_size < 0:
         gray = cast(Image, to_gray.reformat(frame, format="gray").to_ndarray())
-        return gray[points, points], True
+        return thinned(gray, step), True
     full_range = frame.color_range == ColorRange.JPEG or name.startswith("yuvj")
     if name.startswith("gray"):  # without a word about it, gray is full: for swscale, too
         full_range = frame.color_range != ColorRange.MPEG
     bits = frame.format.components[0].bits
     samples = np.frombuffer(memoryview(plane), np.dtype("u1" if bits == 8 else "<u2"))
-    # lines are padded
-    luma = samples.reshape(plane.height, -1)[:, : plane.width][points, points]
+    luma = thinned(samples.reshape(plane.height, -1)[:, : plane.width], step)  # lines are padded
     return luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8), full_range
+
+
+def thinned(gray: Image, step: int) -> Image:
+    """View every ``step``-th pixel of every ``step``-th row, from the middle of the first step."""
+    return gray[step // 2 :: step, step // 2 :: step]
 
 
 def small_rgb(

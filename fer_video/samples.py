@@ -17,7 +17,7 @@ from av.video.reformatter import VideoReformatter
 from fer_video.cuts import POINTS_ACROSS, CutDetector
 from fer_video.errors import VideoError
 from fer_video.options import SampleOptions
-from fer_video.planes import luma, small_rgb
+from fer_video.planes import luma, small_rgb, thinned
 from fer_video.sampling import ROUNDING_S, Grid
 from fer_video.types import Frame, Image, Position, Sampling, Snapshot
 
@@ -42,6 +42,8 @@ class Picture:
     """Presentation time stamp in units of the stream's time base."""
     time_s: float
     """Presentation time in seconds from the first frame of the recording."""
+    gap_s: float
+    """Longest time without a frame, decoded or not, since the picture before; 0 for the first."""
     duration_s: float
     """How long it is shown, in seconds; 0 where the container does not say."""
     frame: VideoFrame
@@ -147,15 +149,16 @@ class Samples(ABC):
             pictures, self._begun = self._begun or self._pictures_for(sample), None
         else:
             key, pictures = self._returned
-            sampler.go_on(self._points(key), key.time_s, after)
+            sampler.go_on(self._points(key), key.time_s, after.sampling)
         for picture in pictures:
             if sample.end_s is not None and picture.time_s >= sample.end_s - ROUNDING_S:
                 return
-            is_sample = sampler.takes(picture.time_s)
-            sampler.look(picture, self._points(picture))
-            if not is_sample:
+            if not sampler.takes(picture.time_s):
+                sampler.look(picture, self._points(picture))
                 continue
-            frame, is_key = sampler.judge(self._upright_frame(picture))
+            frame, points = self._upright_frame(picture)
+            sampler.look(picture, points)
+            frame, is_key = sampler.judge(frame)
             if is_key and (sampling := sampler.snapshot(frame)):
                 frame = replace(frame, snapshot=Snapshot(self._position(frame), sampling))
             yield frame, picture.frame if is_key else None
@@ -202,7 +205,7 @@ class Samples(ABC):
         if reached is None:
             return False
         self._returned = reached, pictures
-        key = self._upright_frame(reached)
+        key, _ = self._upright_frame(reached)
         return (key.pts, crc32(key.gray)) == (position.pts, position.luma_crc32)
 
     def _pictures_for(self, sample: SampleOptions) -> Iterator[Picture]:
@@ -215,12 +218,18 @@ class Samples(ABC):
         return Grid(sample.start_s, 1 / sample.fps if sample.fps else 0.0, tolerance_s)
 
     def _points(self, picture: Picture) -> Image:
-        step = max(1, picture.frame.width // POINTS_ACROSS)
-        return luma(picture.frame, self._to_gray, step)[0]
+        return luma(picture.frame, self._to_gray, _step(picture))[0]
 
-    def _upright_frame(self, picture: Picture) -> Frame:
+    def _upright_frame(self, picture: Picture) -> tuple[Frame, Image]:
+        """Make a frame of a picture, and give its points, too: some formats are converted."""
         gray, full_range = luma(picture.frame, self._to_gray)
-        return Frame(picture.index, picture.pts, picture.time_s, self._turned(gray), full_range)
+        upright = self._turned(gray)
+        frame = Frame(picture.index, picture.pts, picture.time_s, upright, full_range)
+        return frame, thinned(gray, _step(picture))
+
+
+def _step(picture: Picture) -> int:
+    return max(1, picture.frame.width // POINTS_ACROSS)
 
 
 class Sampler:
@@ -239,18 +248,15 @@ class Sampler:
         self._keys: Grid | None = None
         self._cuts = CutDetector()
         self._has_cut = False
-        self._latest_index, self._latest_s = -1, math.inf
         self._snapshot_s = math.inf
 
-    def go_on(self, points: Image, time_s: float, after: Snapshot) -> None:
+    def go_on(self, points: Image, time_s: float, sampling: Sampling) -> None:
         """Go on after the picture of a key frame that had a snapshot."""
-        position, sampling = after.position, after.sampling
         self._samples.last = sampling.sample_cell
         self._keys = self._key_grid(sampling.key_start_s)
         self._keys.last = sampling.key_cell
         self._cuts = CutDetector(points, sampling.change)
-        self._latest_index = position.frames_decoded + position.frames_undecoded - 1
-        self._latest_s = self._snapshot_s = time_s
+        self._snapshot_s = time_s
 
     def takes(self, time_s: float) -> bool:
         """Whether the frame of a time is a sample."""
@@ -263,10 +269,7 @@ class Sampler:
             picture: As it is stored.
             points: Of its luma, as many each time; see ``CutDetector``.
         """
-        follows = picture.index == self._latest_index + 1
-        paused = follows and picture.time_s > self._latest_s + _LONGEST_STILL_S
-        self._latest_index, self._latest_s = picture.index, picture.time_s
-        self._has_cut |= self._cuts.begins_scene(points) or paused
+        self._has_cut |= self._cuts.begins_scene(points) or picture.gap_s > _LONGEST_STILL_S
 
     def judge(self, frame: Frame) -> tuple[Frame, bool]:
         """Tell whether a sample is the first of a scene, and whether it is a key frame."""

@@ -8,6 +8,7 @@ import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -151,6 +152,7 @@ class Recording(Samples):
                     container.seek(pts, stream=stream)
                 # what comes before a key frame is incomplete, which is no damage to count
                 tries = _from_key_frame(tries, by_pts)
+            since_pts: list[int] = []  # of the frames since the picture before, and its own
             for one in tries:
                 if one is None:
                     self.frames_corrupt += 1
@@ -165,8 +167,10 @@ class Recording(Samples):
                     # what stands before the key frame that was sought is not part of this run
                     if self.frames_decoded or not seek_s:
                         self._leave_out(missing_pts)
-                picture = self._place(*one)
+                        since_pts += missing_pts
+                picture = self._place(*one, since_pts)
                 self.frames_decoded += 1
+                since_pts = [picture.pts]
                 self._reach(picture.time_s + picture.duration_s)
                 yield picture
             if plan:
@@ -221,14 +225,16 @@ class Recording(Samples):
         tolerance_s = min(max(1.0, 0.02 * promised_s), 10.0)
         return missing_s if missing_s > tolerance_s else None
 
-    def _place(self, pts: int, frame: VideoFrame) -> Picture:
+    def _place(self, pts: int, frame: VideoFrame, since_pts: Sequence[int]) -> Picture:
         width_px, height_px = self._stored_size_px
         if (frame.width, frame.height) != self._stored_size_px:
             # a video call changes its size with the network
             frame = frame.reformat(width_px, height_px)
         index = self.frames_decoded + self.frames_undecoded
         duration_s = seconds(frame.duration, self._time_base)
-        return Picture(index, pts, self._time_s(pts), duration_s, frame)
+        gap = max((after - before for before, after in pairwise([*since_pts, pts])), default=0)
+        gap_s = seconds(gap, self._time_base)
+        return Picture(index, pts, self._time_s(pts), gap_s, duration_s, frame)
 
     def _time_s(self, pts: int) -> float:
         return seconds(pts - self._start_pts, self._time_base)

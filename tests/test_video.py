@@ -276,13 +276,17 @@ def test_what_is_before_the_first_sample_begins_no_scene(tmp_path) -> None:
     assert begun(one_cut, tmp_path / "a.mp4", start_s=1.0) == []
 
 
+@pytest.mark.parametrize("options", [None, B_FRAMES])
 @pytest.mark.parametrize(
     ("pause_s", "sample", "tells_s"),
-    [(4.0, {}, []), (6.0, {}, [7.0]), (6.0, {"fps": 0.5}, [7.0])],
+    [(4.0, {}, []), (6.0, {}, [7.0]), (6.0, {"fps": 0.5}, [7.0]), (16.0, {"fps": 0.05}, [20.0])],
 )
-def test_a_pause_in_the_recording_begins_a_scene(tmp_path, pause_s, sample, tells_s) -> None:
+def test_a_pause_in_the_recording_begins_a_scene(
+    tmp_path, options, pause_s, sample, tells_s
+) -> None:
     path = tmp_path / "a.mp4"
-    write_video(path, steady(26) + steady(76, start_s=1 + pause_s), lambda index: walk(0))
+    times_s = steady(18) + steady(126, start_s=1 + pause_s)  # between two B-frames
+    write_video(path, times_s, lambda index: walk(0), options=options)
     assert [one.time_s for one in read(path, **sample) if one.cut] == seconds(*tells_s)
 
 
