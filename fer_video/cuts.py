@@ -30,9 +30,10 @@ class CutDetector:
         Args:
             gray: Some ``POINTS_ACROSS`` of it, uint8, as many each time.
         """
-        previous, self._previous = self._previous, gray.copy()  # a view would hold the frame
+        # looked up once, since each point is a cache line of its own; a view would hold the frame
+        previous, self._previous = self._previous, gray.astype(np.int16)
         if previous is None:
             return False
-        change = float(np.abs(gray.astype(np.int16) - previous).mean())
+        change = float(np.abs(self._previous - previous).mean())
         before, self.change = self.change, change
         return change > _MIN_CHANGE and change > _MIN_JUMP * before
