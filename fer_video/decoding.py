@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -74,7 +74,7 @@ class Decoding:
         """
         first_pts: int | None = None
         last_pts: int | None = None
-        silent = 0
+        silent = n_told = 0  # packets without a picture, since the latest one
         clock = cast(Fraction, self._stream.time_base)
         all_needed = True
         packets = self._packets()
@@ -82,9 +82,10 @@ class Decoding:
             if needed != all_needed:
                 self._stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
                 all_needed = needed
-            # an edit list discards what is before its start
-            silent += needed and not packet.is_discard
             decoded = _decode(packet)
+            # an edit list discards what is before its start, and the last packet of all is empty
+            if not decoded and needed and not packet.is_discard and packet.size:
+                silent += 1
             for frame in decoded:
                 if frame is None or frame.is_corrupt or frame.pts is None:
                     yield None
@@ -92,11 +93,13 @@ class Decoding:
                     yield None  # a second picture at one moment, or one that comes too late
                 else:
                     first_pts = frame.pts if first_pts is None else first_pts
-                    last_pts, silent = frame.pts, 0
+                    last_pts, silent, n_told = frame.pts, 0, 0
                     self._check_hours(seconds(last_pts - first_pts, clock))
                     yield last_pts, frame
-            if not decoded and packet.size and silent > _LONGEST_DELAY and last_pts is not None:
-                yield None  # some decoders say nothing of what they cannot decode
+            if silent > _LONGEST_DELAY and last_pts is not None:
+                # that of HEVC says nothing of frames that refer to what is lost
+                yield from repeat(None, silent - n_told)
+                n_told = silent
 
     def _packets(self) -> Iterator[PicturePacket]:
         """Yield the packets of the stream; note where the others end."""

@@ -473,6 +473,18 @@ def test_long_damage_costs_only_what_is_damaged(tmp_path, spoil, sample) -> None
     assert 180 - 48 <= missing <= 180
 
 
+def test_frames_that_a_decoder_leaves_out_in_silence_are_counted(tmp_path) -> None:
+    one_group = {"x265-params": "keyint=400:log-level=none"}
+    path = tmp_path / "hevc.mp4"
+    write_video(
+        path, steady(200, fps=10), lambda index: walk(0), codec="libx265", options=one_group
+    )
+    for index in range(60, 80):
+        damage(path, index)
+    recording = read_all(path)
+    assert (recording.frames_decoded, recording.frames_corrupt) == (60, 140)
+
+
 def test_a_long_gap_in_a_whole_recording_is_no_damage(tmp_path) -> None:
     path = write_video(
         tmp_path / "paused.mp4", [*steady(50), *steady(50, start_s=60)], options=B_FRAMES
